@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"os"
+	"slices"
+	"sync"
+
+	pb "github.com/vision19/vision/sdk/internal/proto/v1"
+	"github.com/vision19/vision/sdk/internal/slots"
+)
+
+// slotSize holds a 2048 x 2048 RGB image, raw; larger results travel in chunks. Untouched pages take no memory.
+const slotSize = 12 << 20
+
+// slotCount is how many results can be under way at once through shared memory; further ones travel in chunks.
+const slotCount = 16
+
+// Slots is the memory shared with one plugin process. A nil *Slots is valid and lends nothing.
+type Slots struct {
+	region *slots.Region
+
+	mu     sync.Mutex
+	free   []int
+	dirty  []dirtySlot // of cancelled requests: the plugin may still be writing there
+	clock  int
+	closed bool
+}
+
+type dirtySlot struct {
+	index int
+	id    string
+	since int
+}
+
+// NewSlots makes the shared memory for one plugin process, or fails where the platform has none.
+func NewSlots() (*Slots, error) {
+	region, err := slots.Create(slotSize * slotCount)
+	if err != nil {
+		return nil, err
+	}
+	s := &Slots{region: region}
+	for i := range slotCount {
+		s.free = append(s.free, i)
+	}
+	return s, nil
+}
+
+// File is the file to pass to the plugin as an extra descriptor, nil without slots.
+func (s *Slots) File() *os.File {
+	if s == nil {
+		return nil
+	}
+	return s.region.File()
+}
+
+// Size is the region's bytes.
+func (s *Slots) Size() int {
+	if s == nil {
+		return 0
+	}
+	return s.region.Size()
+}
+
+// Close gives the memory back. Only after the last Infer has returned.
+func (s *Slots) Close() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.region.Close()
+}
+
+// lend takes a slot for a request; a nil slot means chunks. release must be called once, with whether the plugin
+// itself has ended the request.
+func (s *Slots) lend(id string) (slot *pb.Slot, release func(clean bool)) {
+	if s == nil {
+		return nil, func(bool) {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.free) == 0 || s.closed {
+		return nil, func(bool) {}
+	}
+	index := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	return &pb.Slot{Offset: uint64(index) * slotSize, Size: slotSize}, func(clean bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if clean {
+			s.free = append(s.free, index)
+			return
+		}
+		s.clock++
+		s.dirty = append(s.dirty, dirtySlot{index: index, id: id, since: s.clock})
+	}
+}
+
+func (s *Slots) slice(slot *pb.Slot) []byte {
+	if s == nil || slot == nil {
+		return nil
+	}
+	return s.region.Slice(slot.GetOffset(), slot.GetSize())
+}
+
+// mark is the moment at which a health question is asked, for reclaim.
+func (s *Slots) mark() int {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock
+}
+
+// reclaim lends dirty slots again whose requests were over before the question and are not among the active ones.
+func (s *Slots) reclaim(asked int, active []string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirty = slices.DeleteFunc(s.dirty, func(d dirtySlot) bool {
+		over := d.since <= asked && !slices.Contains(active, d.id)
+		if over {
+			s.free = append(s.free, d.index)
+		}
+		return over
+	})
+}
