@@ -69,7 +69,9 @@ type lineWriter struct {
 	partial []byte
 }
 
-func newLineWriter(ring *Ring, log *slog.Logger) *lineWriter { return &lineWriter{ring: ring, log: log} }
+func newLineWriter(ring *Ring, log *slog.Logger) *lineWriter {
+	return &lineWriter{ring: ring, log: log}
+}
 
 // Write implements io.Writer and never fails: a plugin must not block on its log.
 func (w *lineWriter) Write(data []byte) (int, error) {

@@ -29,6 +29,9 @@ func (t Type) cty() cty.Type {
 // FromCty turns the object that Spec decodes into raw values for Validate; null and unknown attributes are left out.
 func (s Schema) FromCty(object cty.Value) map[string]any {
 	raw := map[string]any{}
+	if !object.Type().IsObjectType() {
+		return raw
+	}
 	for _, p := range s {
 		if !object.Type().HasAttribute(p.Name) {
 			continue

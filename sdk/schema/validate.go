@@ -57,10 +57,11 @@ func (s Schema) Validate(raw map[string]any) (Values, Faults) {
 	return values, faults
 }
 
-// Parse reads a value of the parameter from text, as a command line gives it.
-func (p Parameter) Parse(text string) (any, error) {
-	var v any = text
-	var err error
+// Parse reads a value of the parameter's type from text, as a command line or a form gives it. What is not of the type stays the
+// text that it is, for Validate to report beside the other faults.
+func (p Parameter) Parse(text string) any {
+	var v any
+	err := strconv.ErrSyntax
 	switch p.Type {
 	case Bool:
 		v, err = strconv.ParseBool(text)
@@ -70,13 +71,9 @@ func (p Parameter) Parse(text string) (any, error) {
 		v, err = strconv.ParseFloat(text, 64)
 	}
 	if err != nil {
-		return nil, Faults{{p.Name, fmt.Sprintf("is %q: %s", text, p.Expectation())}}
+		return text
 	}
-	got, message := p.value(v)
-	if message != "" {
-		return nil, Faults{{p.Name, message}}
-	}
-	return got, nil
+	return v
 }
 
 // Expectation says in words what the parameter takes, such as "an int from 1 to 50".

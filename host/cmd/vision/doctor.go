@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vision19/vision/host"
+	"github.com/vision19/vision/host/config"
+	"github.com/vision19/vision/host/device"
+)
+
+// check is one line of the doctor's report.
+type check struct {
+	Name    string `json:"name"`
+	Status  string `json:"status"` // ok, warn, fail
+	Finding string `json:"finding"`
+	Cure    string `json:"cure"`
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what would keep this machine from running the configuration",
+		Args:  exactArgs(0, ""),
+		RunE: func(c *cobra.Command, _ []string) error {
+			checks := a.examine(c.Context())
+			failed := false
+			for _, k := range checks {
+				failed = failed || k.Status == "fail"
+			}
+			if a.json {
+				if err := printJSON(os.Stdout, map[string]any{"checks": checks}); err != nil {
+					return err
+				}
+			} else {
+				for _, k := range checks {
+					fmt.Printf("%-4s  %s: %s\n", k.Status, k.Name, k.Finding)
+					if k.Cure != "" {
+						fmt.Printf("      cure: %s\n", k.Cure)
+					}
+				}
+			}
+			if failed {
+				return errors.New("something is wrong")
+			}
+			return nil
+		},
+	})
+}
+
+func (a *app) examine(ctx context.Context) []check {
+	checks := []check{memoryCheck(), gpuCheck(ctx), a.hostCheck()}
+	cfg, diags := config.Load(a.files(nil)...)
+	h, more := host.New(ctx, cfg, host.Options{StateDir: a.state, Log: slog.New(slog.DiscardHandler)})
+	defer closeHost(h)
+	if h != nil {
+		_, wrong := h.Inspect(ctx, "")
+		more = append(more, wrong...)
+	}
+	for _, d := range append(diags, more...) {
+		place := "configuration"
+		if d.Subject != nil {
+			place = d.Subject.String()
+		}
+		checks = append(checks, check{Name: place, Status: "fail", Finding: strings.ReplaceAll(d.Summary+": "+d.Detail, "\n", " "), Cure: "change the line, or what it names; `vision validate` shows it"})
+	}
+	if !append(diags, more...).HasErrors() {
+		for _, p := range cfg.Plugins {
+			checks = append(checks, check{Name: "plugin " + p.Name, Status: "ok", Finding: "starts, describes itself and accepts its configuration"})
+		}
+	}
+	return append(checks, a.portCheck(cfg.Host.Listen))
+}
+
+func memoryCheck() check {
+	total, available, err := device.Memory()
+	switch {
+	case err != nil:
+		return check{"memory", "warn", err.Error(), "declare a device block with memory"}
+	case available < 1<<30:
+		return check{"memory", "warn", fmt.Sprintf("%s of %s available", config.FormatSize(available), config.FormatSize(total)), "end other programs, or take plugins out"}
+	}
+	return check{"memory", "ok", fmt.Sprintf("%s of %s available", config.FormatSize(available), config.FormatSize(total)), ""}
+}
+
+func gpuCheck(ctx context.Context) check {
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "-L").Output()
+	if err != nil {
+		return check{"gpu", "ok", "no NVIDIA GPU found: plugins run on the CPU", ""}
+	}
+	return check{"gpu", "ok", strings.TrimSpace(string(out)), ""}
+}
+
+func (a *app) hostCheck() check {
+	running, err := host.FindRunning(a.state)
+	if err != nil {
+		return check{"host", "ok", "none runs on " + a.state, ""}
+	}
+	return check{"host", "ok", fmt.Sprintf("process %d runs on %s, listening on %s", running.PID, a.state, running.Listen), ""}
+}
+
+func (a *app) portCheck(address string) check {
+	if running, err := host.FindRunning(a.state); err == nil && running.Listen == address {
+		return check{"port", "ok", address + " is the running host's", ""}
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return check{"port", "fail", err.Error(), "stop what listens there, or choose another: host { listen = \"127.0.0.1:0\" }"}
+	}
+	l.Close()
+	return check{"port", "ok", address + " is free", ""}
+}

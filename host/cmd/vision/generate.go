@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vision19/vision/host"
+	"github.com/vision19/vision/host/api"
+	"github.com/vision19/vision/sdk"
+)
+
+// generated is the JSON answer of `vision generate --json`.
+type generated struct {
+	Endpoint  string    `json:"endpoint"`
+	Output    string    `json:"output,omitempty"`
+	Embedding []float32 `json:"embedding,omitempty"`
+	Unsafe    bool      `json:"unsafe,omitempty"`
+	Seed      *int64    `json:"seed,omitempty"`
+	Width     int       `json:"width,omitempty"`
+	Height    int       `json:"height,omitempty"`
+	Steps     int64     `json:"steps,omitempty"`
+	Device    string    `json:"device"`
+	MS        float64   `json:"ms"`
+	QueueMS   float64   `json:"queue_ms"`
+	Warnings  []string  `json:"warnings,omitempty"`
+}
+
+// request is what the flags of generate say.
+type request struct {
+	prompt, output string
+	seed           uint32
+	set, input     []string
+	timeout        time.Duration
+}
+
+func (a *app) generateCommand() *cobra.Command {
+	r := &request{}
+	c := a.jsonFlag(&cobra.Command{
+		Use:   "generate ENDPOINT",
+		Short: "Ask an endpoint once: the running host of --state, else one that is started for the call",
+		Args:  exactArgs(1, "ENDPOINT [--prompt TEXT] [--seed N] [--output FILE] [--set NAME=VALUE] [--input NAME=FILE]"),
+		RunE: func(c *cobra.Command, args []string) error {
+			fields, err := r.fields(c)
+			if err != nil {
+				return err
+			}
+			return a.generate(c.Context(), args[0], fields, r)
+		},
+	})
+	flags := c.Flags()
+	flags.StringVar(&r.prompt, "prompt", "", "what to paint, `TEXT`")
+	flags.Uint32Var(&r.seed, "seed", 0, "`N` that makes the picture repeatable; random unless given")
+	flags.StringVar(&r.output, "output", "", "`FILE` for the picture (default ENDPOINT-SEED.png)")
+	flags.StringArrayVar(&r.set, "set", nil, "a parameter, `NAME=VALUE`, repeatable")
+	flags.StringArrayVar(&r.input, "input", nil, "an image, or a text with a file's content, `NAME=FILE`, repeatable")
+	flags.DurationVar(&r.timeout, "timeout", api.DefaultDeadline, "`TIME` for the answer, loading not counted, at most "+api.MaxDeadline.String())
+	return c
+}
+
+// fields are the request's members, as the flags give them.
+func (r *request) fields(c *cobra.Command) ([]api.Field, error) {
+	var fields []api.Field
+	if c.Flags().Changed("prompt") {
+		fields = append(fields, api.Field{Name: "prompt", Value: []byte(r.prompt)})
+	}
+	if c.Flags().Changed("seed") {
+		fields = append(fields, api.Field{Name: "seed", Value: []byte(strconv.FormatUint(uint64(r.seed), 10))})
+	}
+	for _, pair := range r.set {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, &usageError{fmt.Errorf("--set %s: a parameter is NAME=VALUE", pair)}
+		}
+		fields = append(fields, api.Field{Name: name, Value: []byte(value)})
+	}
+	for _, pair := range r.input {
+		name, path, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, &usageError{fmt.Errorf("--input %s: an input is NAME=FILE", pair)}
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--input %s: %w", name, err)}
+		}
+		fields = append(fields, api.Field{Name: name, Value: data})
+	}
+	return fields, nil
+}
+
+func (a *app) generate(ctx context.Context, target string, fields []api.Field, r *request) error {
+	running, err := host.FindRunning(a.state)
+	socket := running.Socket
+	if errors.Is(err, os.ErrNotExist) {
+		var stop func()
+		if socket, stop, err = a.hostForCall(ctx, target); err != nil {
+			return err
+		}
+		defer stop()
+	} else if err != nil {
+		return err
+	}
+	bar := newProgress(target)
+	reply, err := api.NewClient(socket).Infer(ctx, target, fields, r.timeout, func(p api.Progress) { bar.step(p.Done, p.Total) })
+	bar.finish()
+	if err != nil {
+		if e := sdk.AsError(err); e.Code == sdk.CodeInvalidInput || e.Code == api.CodeNotFound {
+			return &usageError{err}
+		}
+		return err
+	}
+	return a.write(target, reply, r.output)
+}
+
+// hostForCall starts a host with the one plugin that is asked for.
+func (a *app) hostForCall(ctx context.Context, target string) (socket string, stop func(), err error) {
+	log, err := a.logger(slog.LevelError)
+	if err != nil {
+		return "", nil, err
+	}
+	h, _, ok := a.open(ctx, a.files(nil), log, nil)
+	stop = func() { closeHost(h) }
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	if !ok {
+		return "", stop, errShown
+	}
+	if err := h.StartOnly(target); err != nil {
+		return "", stop, &usageError{err}
+	}
+	fmt.Fprintf(os.Stderr, "starting %s\n", target)
+	if err := h.AwaitReady(ctx); err != nil {
+		return "", stop, err
+	}
+	socket, err = h.Control()
+	return socket, stop, err
+}
+
+// write stores the answer and prints where it is.
+func (a *app) write(target string, reply api.Reply, output string) error {
+	out := generated{
+		Endpoint: target, Unsafe: reply.Unsafe, Seed: reply.Seed, Width: reply.Width, Height: reply.Height, Steps: reply.Steps,
+		Device: reply.Device, MS: reply.MS, QueueMS: reply.QueueMS, Warnings: reply.Warnings,
+	}
+	if len(reply.Embeddings) > 0 {
+		out.Embedding = reply.Embeddings[0]
+	}
+	if len(reply.Image) > 0 {
+		if output == "" {
+			output = target + ".png"
+			if reply.Seed != nil {
+				output = fmt.Sprintf("%s-%d.png", target, *reply.Seed)
+			}
+		}
+		if err := os.WriteFile(output, reply.Image, 0o644); err != nil {
+			return err
+		}
+		if abs, err := filepath.Abs(output); err == nil {
+			output = abs
+		}
+		out.Output = output
+	}
+	for _, warning := range reply.Warnings {
+		fmt.Fprintln(os.Stderr, "warning:", warning)
+	}
+	switch {
+	case a.json:
+		return printJSON(os.Stdout, out)
+	case out.Output != "":
+		fmt.Println(out.Output)
+	case out.Unsafe:
+		fmt.Fprintln(os.Stderr, "the safety check refused the picture")
+	default:
+		return printJSON(os.Stdout, out.Embedding)
+	}
+	return nil
+}

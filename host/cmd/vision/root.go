@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/vision19/vision/host"
+	"github.com/vision19/vision/host/config"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+// usageError makes the exit code 2. Its text may be empty when the fault has been printed.
+type usageError struct{ error }
+
+var errShown = &usageError{errors.New("")}
+
+// app is what all commands share.
+type app struct {
+	configs []string
+	state   string
+	level   string
+	json    bool
+}
+
+func newRoot() *cobra.Command {
+	a := &app{}
+	root := &cobra.Command{
+		Use:           "vision",
+		Short:         "A plugin host for decentralised image inference",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringArrayVar(&a.configs, "config", nil, "configuration `FILE.hcl`, repeatable (default "+config.DefaultFile+")")
+	state := os.Getenv("VISION_STATE")
+	if state == "" {
+		state = host.DefaultStateDir()
+	}
+	flags.StringVar(&a.state, "state", state, "`DIR` of the state; also VISION_STATE")
+	flags.StringVar(&a.level, "log-level", "warn", "debug, info, warn or error; `run` logs from info")
+	root.AddCommand(a.runCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.describeCommand(), a.doctorCommand(), a.psCommand(), a.generateCommand())
+	return root
+}
+
+// jsonFlag adds --json to a read command.
+func (a *app) jsonFlag(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&a.json, "json", false, "one JSON document on stdout")
+	return c
+}
+
+// files are the configuration files of a command: its arguments, else --config, else the default.
+func (a *app) files(args []string) []string {
+	switch {
+	case len(args) > 0:
+		return args
+	case len(a.configs) > 0:
+		return a.configs
+	}
+	return []string{config.DefaultFile}
+}
+
+func (a *app) logger(least slog.Level) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.level)); err != nil {
+		return nil, &usageError{errors.New("--log-level is debug, info, warn or error")}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: min(level, least)})), nil
+}
+
+// open loads the configuration and makes a host. Every fault has been printed when ok is false; the host may still plan.
+func (a *app) open(ctx context.Context, files []string, log *slog.Logger, change func(*config.Config)) (h *host.Host, c *config.Config, ok bool) {
+	c, diags := config.Load(files...)
+	if change != nil {
+		change(c)
+	}
+	h, more := host.New(ctx, c, host.Options{StateDir: a.state, Log: log})
+	diags = append(diags, more...)
+	show(c, diags)
+	return h, c, h != nil && !diags.HasErrors()
+}
+
+// show prints diagnostics with their source lines on stderr.
+func show(c *config.Config, diags hcl.Diagnostics) { _ = c.WriteDiagnostics(os.Stderr, diags) }
+
+// closeHost ends a host within the time that its requests have.
+func closeHost(h *host.Host) {
+	if h != nil {
+		h.Close(context.Background())
+	}
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

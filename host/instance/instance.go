@@ -1,0 +1,332 @@
+// Package instance is one plugin process as a state machine: started, watched, restarted, stopped. One goroutine owns the
+// state; the methods are messages to it.
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vision19/vision/sdk"
+	"github.com/vision19/vision/sdk/wire"
+)
+
+// Process is a running plugin process; *launch.Process is one.
+type Process interface {
+	Client() *wire.Client
+	PID() int
+	Done() <-chan struct{}    // closed when it has ended
+	Explain(error) error      // adds its end and its last lines
+	Dump()                    // its stacks go to its log
+	Stop(ctx context.Context) // drains and shuts down while ctx lasts, then kills
+	Kill()                    // at once
+}
+
+// Config is what an instance runs.
+type Config struct {
+	Name   string
+	Launch func(context.Context) (Process, error)
+	Config sdk.Config
+	Log    *slog.Logger
+	Change func(Status) // called after every transition, one call at a time, in order
+	Timing Timing
+}
+
+// Timing is every duration that an instance goes by; the zero value of a field is its default.
+type Timing struct {
+	Health    time.Duration // between two health questions, 2 s
+	Answer    time.Duration // for one answer to them, 2 s; two missed in a row and the process is ended: within 10 s in all
+	Grace     time.Duration // for the work of a cancelled request to end, 5 s
+	Configure time.Duration // for Describe and Configure together, 30 s
+	Stall     time.Duration // of a Load that reports no progress, 10 min: reading 10 GB from a slow disk
+	Drain     time.Duration // for the last requests when it is stopped, 30 s
+	FirstWait time.Duration // before the second start in a row that fails, 500 ms; doubled each time
+	MaxWait   time.Duration // 1 min
+}
+
+func (t Timing) filled() Timing {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&t.Health, 2*time.Second)
+	set(&t.Answer, 2*time.Second)
+	set(&t.Grace, 5*time.Second)
+	set(&t.Configure, 30*time.Second)
+	set(&t.Stall, 10*time.Minute)
+	set(&t.Drain, 30*time.Second)
+	set(&t.FirstWait, 500*time.Millisecond)
+	set(&t.MaxWait, time.Minute)
+	return t
+}
+
+// Status is a snapshot of an instance.
+type Status struct {
+	Name        string
+	State       State
+	PID         int
+	Device      string
+	Bytes       int64 // resident memory, as the process last said
+	Restarts    int   // starts after the first
+	Failures    int   // in a row, without a good answer in between
+	LastError   error
+	RetryAt     time.Time // Backoff: when the next start is due; not later than now after a process that had answered
+	Fraction    float64   // Loading
+	Stage       string    // Loading
+	Description sdk.Description
+}
+
+// Instance is one plugin process and its successors.
+type Instance struct {
+	config Config
+	inbox  chan func()
+	done   chan struct{} // closed when the owner has ended
+	close  sync.Once
+	now    atomic.Pointer[snapshot]
+
+	cancelled sync.Map // request id -> time.Time of its cancellation
+
+	// The owner's alone:
+	status     Status
+	process    Process
+	answered   *atomic.Bool
+	generation int
+	started    bool
+	abort      context.CancelFunc // ends a start under way
+}
+
+// snapshot is what other goroutines see; changed is closed when it is replaced.
+type snapshot struct {
+	Status
+	process  Process
+	answered *atomic.Bool // this process has given a good answer
+	changed  chan struct{}
+}
+
+// New makes a stopped instance. Close must be called.
+func New(config Config) *Instance {
+	config.Timing = config.Timing.filled()
+	i := &Instance{config: config, inbox: make(chan func(), 16), done: make(chan struct{}), abort: func() {}}
+	i.status = Status{Name: config.Name, State: Stopped, Device: config.Config.Device.Name}
+	i.answered = &atomic.Bool{}
+	i.now.Store(&snapshot{Status: i.status, answered: i.answered, changed: make(chan struct{})})
+	go i.own()
+	return i
+}
+
+// own is the only goroutine that changes the state.
+func (i *Instance) own() {
+	for {
+		select {
+		case message := <-i.inbox:
+			message()
+		case <-i.done:
+			return
+		}
+	}
+}
+
+// tell sends the owner a message; after Close it is dropped.
+func (i *Instance) tell(message func()) {
+	select {
+	case i.inbox <- message:
+	case <-i.done:
+	}
+}
+
+// move makes a transition if the table has it, and publishes what has changed.
+func (i *Instance) move(e event, change func(*Status)) bool {
+	next, ok := table[i.status.State][e]
+	if !ok {
+		return false
+	}
+	i.status.State = next
+	if change != nil {
+		change(&i.status)
+	}
+	i.publish()
+	return true
+}
+
+func (i *Instance) publish() {
+	old := i.now.Swap(&snapshot{Status: i.status, process: i.process, answered: i.answered, changed: make(chan struct{})})
+	close(old.changed)
+	if i.config.Change != nil {
+		i.config.Change(i.status)
+	}
+}
+
+// Status returns a snapshot.
+func (i *Instance) Status() Status { return i.now.Load().Status }
+
+// Start wants the process running; it returns at once.
+func (i *Instance) Start() { i.tell(func() { i.begin(wanted) }) }
+
+// AwaitReady returns when the instance is ready, or with the error of a start that failed.
+func (i *Instance) AwaitReady(ctx context.Context) error {
+	for {
+		s := i.now.Load()
+		switch s.State {
+		case Ready:
+			return nil
+		case Backoff:
+			if time.Until(s.RetryAt) > 0 {
+				return s.LastError
+			}
+		}
+		select {
+		case <-s.changed:
+		case <-i.done:
+			return sdk.NewError(sdk.CodeUnavailable, "plugin "+i.config.Name+" is closed", nil)
+		case <-ctx.Done():
+			return sdk.AsError(ctx.Err())
+		}
+	}
+}
+
+// Stop drains the process and ends it, and returns when it is gone. Requests under way have until ctx or Timing.Drain.
+func (i *Instance) Stop(ctx context.Context) {
+	i.tell(func() { i.end(ctx) })
+	for {
+		s := i.now.Load()
+		if s.State == Stopped {
+			return
+		}
+		select {
+		case <-s.changed:
+		case <-i.done:
+			return
+		}
+	}
+}
+
+// Close stops the instance for good.
+func (i *Instance) Close(ctx context.Context) {
+	i.close.Do(func() {
+		i.Stop(ctx)
+		close(i.done)
+	})
+}
+
+// Infer sends one checked request to the process. A process that dies under it is one sdk.ErrUnavailable with its last lines.
+func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sink) (sdk.Result, error) {
+	s := i.now.Load()
+	if s.State != Ready && s.State != Draining || s.process == nil {
+		return sdk.Result{}, &sdk.Error{Code: sdk.CodeBusy, Message: fmt.Sprintf("plugin %s is %s", i.config.Name, s.State), RetryAfter: time.Second}
+	}
+	result, err := s.process.Client().Infer(ctx, s.Description, request, sink)
+	switch {
+	case err == nil:
+		s.answered.Store(true)
+	case ctx.Err() != nil:
+		i.cancelled.Store(request.ID, time.Now())
+	case errors.Is(err, sdk.ErrUnavailable):
+		select { // the connection breaks a moment before the process has been waited for
+		case <-s.process.Done():
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+		err = s.process.Explain(err)
+	}
+	return result, err
+}
+
+// begin starts a process in a goroutine of its own, which tells the owner how it goes.
+func (i *Instance) begin(e event) {
+	ctx, cancel := context.WithCancel(context.Background())
+	if !i.move(e, func(s *Status) {
+		if i.started {
+			s.Restarts++
+		}
+		s.Fraction, s.Stage, s.RetryAt = 0, "", time.Time{}
+	}) {
+		cancel()
+		return
+	}
+	i.started, i.abort, i.answered = true, cancel, &atomic.Bool{}
+	i.generation++
+	go i.bring(ctx, i.generation)
+}
+
+// backoff counts a failure and returns the wait before the next start: none after a process that had answered, then
+// doubling, with jitter so that plugins that fail together do not start together.
+func (i *Instance) backoff() time.Duration {
+	if i.answered.Load() {
+		i.status.Failures = 1
+		return 0
+	}
+	i.status.Failures++
+	wait := i.config.Timing.FirstWait << min(i.status.Failures-1, 16)
+	return time.Duration(float64(min(wait, i.config.Timing.MaxWait)) * (0.8 + 0.4*rand.Float64()))
+}
+
+// fail ends a generation and schedules the next start.
+func (i *Instance) fail(generation int, err error) {
+	if generation != i.generation {
+		return
+	}
+	process := i.process
+	i.process = nil
+	i.abort()
+	wait := i.backoff()
+	if !i.move(failed, func(s *Status) {
+		s.PID, s.Bytes, s.LastError, s.RetryAt = 0, 0, err, time.Now().Add(wait)
+	}) {
+		return
+	}
+	i.config.Log.Error("plugin failed", "error", err, "failures", i.status.Failures, "restart_in", wait)
+	i.generation++
+	next := i.generation
+	go func() {
+		if process != nil {
+			process.Kill()
+		}
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			i.tell(func() {
+				if next == i.generation {
+					i.begin(retry)
+				}
+			})
+		case <-i.done:
+		}
+	}()
+}
+
+// end stops the process, whatever it is doing.
+func (i *Instance) end(ctx context.Context) {
+	if !i.move(stop, nil) || i.status.State == Stopped {
+		i.generation++ // a retry that is due is void
+		return
+	}
+	i.abort()
+	i.generation++ // what the old process still reports is void
+	process, generation := i.process, i.generation
+	go func() {
+		if process != nil {
+			ctx, cancel := context.WithTimeout(ctx, i.config.Timing.Drain)
+			process.Stop(ctx)
+			cancel()
+		}
+		i.tell(func() {
+			if generation == i.generation {
+				i.gone()
+			}
+		})
+	}()
+}
+
+// gone completes a stop.
+func (i *Instance) gone() {
+	i.generation++
+	i.process = nil
+	i.move(stopped, func(s *Status) { s.PID, s.Bytes, s.Failures = 0, 0, 0 })
+}
