@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -26,10 +27,9 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 		ctx, cancel = context.WithTimeout(ctx, api.DefaultDeadline)
 		defer cancel()
 	}
-	d, configured := u.describe()
 	var request sdk.Request
-	var err error
-	if configured { // what is wrong is told before it waits
+	if d, configured := u.describe(); configured { // what is wrong is told before it waits
+		var err error
 		if request, err = h.request(d, job); err != nil {
 			return api.Answer{}, err
 		}
@@ -38,13 +38,18 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 		return api.Answer{}, err
 	}
 	defer u.leave()
+	return h.runOn(ctx, u, job, request, events)
+}
+
+// runOn waits for the plugin's turn and runs the request. One without an ID has not been checked, because the description was not known.
+func (h *Host) runOn(ctx context.Context, u *unit, job api.Job, request sdk.Request, events api.Events) (api.Answer, error) {
 	ticket, err := u.queue.Acquire(ctx)
 	if err != nil {
 		return api.Answer{}, err
 	}
 	defer ticket.Done()
-	if !configured {
-		d, _ = u.describe()
+	d, _ := u.describe()
+	if request.ID == "" {
 		if request, err = h.request(d, job); err != nil {
 			return api.Answer{}, err
 		}
@@ -55,10 +60,8 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 		h.log.Warn("request failed", "plugin", u.part.plugin.Name, "id", request.ID, "error", firstLine(err))
 		return api.Answer{}, sdk.AsError(err)
 	}
-	values := request.Values
-	for name, v := range result.Values {
-		values[name] = v
-	}
+	values := maps.Clone(request.Values)
+	maps.Copy(values, result.Values)
 	return api.Answer{
 		Plugin: u.part.plugin.Name, Endpoint: d.Endpoint, Device: u.part.device.Name,
 		Result: result, Values: values, Queued: ticket.Waited, Took: time.Since(began),

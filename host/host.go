@@ -101,7 +101,7 @@ func (h *Host) Start() {
 	for _, p := range h.setup.parts {
 		u := h.newUnit(p)
 		h.units = append(h.units, u)
-		u.start()
+		u.instance.Start()
 	}
 }
 
@@ -113,7 +113,7 @@ func (h *Host) StartOnly(target string) error {
 		if p.plugin.Name == target || p.description.Endpoint == target {
 			u := h.newUnit(p)
 			h.units = append(h.units, u)
-			u.start()
+			u.instance.Start()
 			return nil
 		}
 	}

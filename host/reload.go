@@ -40,7 +40,7 @@ func (h *Host) Reload(ctx context.Context, c *config.Config) (plan.Plan, hcl.Dia
 // replace starts a part, waits until it is ready and swaps it in; on failure nothing has changed.
 func (h *Host) replace(ctx context.Context, p part) error {
 	u := h.newUnit(p)
-	u.start()
+	u.instance.Start()
 	if err := u.instance.AwaitReady(ctx); err != nil {
 		err = located(p.plugin, err)
 		u.close(ctx)

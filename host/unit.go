@@ -46,6 +46,9 @@ func (u *unit) changed(s instance.Status) {
 	switch s.State {
 	case instance.Ready:
 		u.queue.Ready(s.Name, s.Description.Capabilities.Concurrency())
+		u.mu.Lock()
+		u.rest()
+		u.mu.Unlock()
 	case instance.Backoff:
 		u.queue.Gone(s.Name)
 		if time.Until(s.RetryAt) > 0 {
@@ -120,14 +123,6 @@ func (u *unit) rest() {
 			u.instance.Stop(context.Background())
 		}
 	})
-}
-
-// start wants the process running, and unloaded again when nobody comes.
-func (u *unit) start() {
-	u.instance.Start()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.rest()
 }
 
 // close answers what waits and ends the process.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -50,12 +52,12 @@ func (d Description) checkUnknown(r Request, fault func(param, format string, ar
 	for _, in := range d.Inputs {
 		known = append(known, in.Name)
 	}
-	for name := range r.Texts {
+	for _, name := range slices.Sorted(maps.Keys(r.Texts)) {
 		if in, ok := d.Input(name); !ok || in.Kind != TextInput {
 			fault(name, "is no text input; the inputs are %s", strings.Join(known, ", "))
 		}
 	}
-	for name := range r.Images {
+	for _, name := range slices.Sorted(maps.Keys(r.Images)) {
 		if !d.hasImage(name) {
 			fault(name, "is no image input; the inputs are %s", strings.Join(known, ", "))
 		}
@@ -143,7 +145,8 @@ func (e Extent) resolve(r Request, side func(Image) int) int {
 // brokenBytes checks that the bytes are what the header claims, without decoding the pixels.
 func (i Image) brokenBytes() string {
 	if i.MediaType == RawRGB {
-		if len(i.Data) != i.Width*i.Height*3 {
+		// By division: the product of two sides that a plugin claims may overflow.
+		if i.Width < 1 || i.Height < 1 || i.Width > len(i.Data)/3/i.Height || len(i.Data) != i.Width*i.Height*3 {
 			return fmt.Sprintf("%d bytes for %d x %d raw RGB", len(i.Data), i.Width, i.Height)
 		}
 		return ""

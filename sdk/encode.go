@@ -1,6 +1,8 @@
 package sdk
 
 import (
+	"strings"
+
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -100,11 +102,14 @@ func toStatus(err error) error {
 	if !ok {
 		code = codes.Internal
 	}
-	s, detailErr := status.New(code, e.Error()).WithDetails(&pb.Error{
-		Code: string(e.Code), Message: e.Message, Param: e.Param, RetryAfterMs: uint64(max(e.RetryAfter.Milliseconds(), 0)), Faults: convert.ToFaults(e.Faults),
+	// Native libraries' messages need not be UTF-8, and protobuf carries nothing else.
+	text := strings.ToValidUTF8(e.Message, "?")
+	s, detailErr := status.New(code, text).WithDetails(&pb.Error{
+		Code: string(e.Code), Message: text, Param: strings.ToValidUTF8(e.Param, "?"),
+		RetryAfterMs: uint64(max(e.RetryAfter.Milliseconds(), 0)), Faults: convert.ToFaults(e.Faults),
 	})
 	if detailErr != nil {
-		return status.Error(code, e.Error())
+		return status.Error(code, text)
 	}
 	return s.Err()
 }

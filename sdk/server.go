@@ -43,6 +43,7 @@ type server struct {
 	pb.UnimplementedPluginServer
 	endpoint Endpoint
 	region   *slots.Region
+	closing  sync.Once
 
 	mu       sync.Mutex
 	state    state
@@ -93,11 +94,13 @@ func (s *server) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRes
 }
 
 func (s *server) Configure(ctx context.Context, r *pb.ConfigureRequest) (*pb.ConfigureResponse, error) {
-	if err := s.move(stateFailed, stateCreated); err != nil {
+	ctx, end, err := s.enter(ctx, "configure", stateFailed, stateCreated)
+	if err != nil {
 		return nil, toStatus(err)
 	}
+	defer end()
 	var d Description
-	err := guarded("Configure", func() (err error) {
+	err = guarded("Configure", func() (err error) {
 		d, err = s.endpoint.Configure(ctx, fromConfig(r))
 		return err
 	})
@@ -111,12 +114,14 @@ func (s *server) Configure(ctx context.Context, r *pb.ConfigureRequest) (*pb.Con
 }
 
 func (s *server) Load(_ *pb.LoadRequest, stream grpc.ServerStreamingServer[pb.LoadEvent]) error {
-	if err := s.move(stateLoading, stateConfigured); err != nil {
+	ctx, end, err := s.enter(stream.Context(), "load", stateLoading, stateConfigured)
+	if err != nil {
 		return toStatus(err)
 	}
+	defer end()
 	var send sync.Mutex
-	err := guarded("Load", func() error {
-		return s.endpoint.Load(stream.Context(), func(fraction float64, stage string) {
+	err = guarded("Load", func() error {
+		return s.endpoint.Load(ctx, func(fraction float64, stage string) {
 			send.Lock()
 			defer send.Unlock()
 			_ = stream.Send(&pb.LoadEvent{Fraction: min(max(fraction, 0), 1), Stage: stage}) // a gone host ends the context
@@ -152,6 +157,23 @@ func (s *server) begin(ctx context.Context, id string) (run context.Context, end
 	if _, twice := s.active[id]; twice || id == "" {
 		return nil, nil, NewError(CodeInternal, fmt.Sprintf("the request id %q is empty or in use", id), nil)
 	}
+	run, end = s.track(ctx, id)
+	return run, end, nil
+}
+
+// enter moves the state for a call of the life cycle; end must be called when its work is over.
+func (s *server) enter(ctx context.Context, id string, to, from state) (run context.Context, end func(), err error) {
+	if err := s.move(to, from); err != nil {
+		return nil, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run, end = s.track(ctx, id)
+	return run, end, nil
+}
+
+// track makes close cancel the work and wait for it; the lock is held.
+func (s *server) track(ctx context.Context, id string) (run context.Context, end func()) {
 	if len(s.active) == 0 {
 		s.idle = make(chan struct{})
 	}
@@ -165,7 +187,7 @@ func (s *server) begin(ctx context.Context, id string) (run context.Context, end
 		if len(s.active) == 0 {
 			close(s.idle)
 		}
-	}, nil
+	}
 }
 
 func (s *server) Drain(ctx context.Context, _ *pb.DrainRequest) (*pb.DrainResponse, error) {
@@ -190,20 +212,18 @@ func (s *server) Shutdown(ctx context.Context, _ *pb.ShutdownRequest) (*pb.Shutd
 // close cancels what still runs, waits for it and closes the endpoint, once.
 func (s *server) close(ctx context.Context) error {
 	s.mu.Lock()
-	before := s.state
 	s.state = stateClosed
 	for _, cancel := range s.active {
 		cancel()
 	}
 	idle := s.idle
 	s.mu.Unlock()
-	if before == stateClosed {
-		return nil
-	}
 	select {
 	case <-idle:
-		return guarded("Close", s.endpoint.Close)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	var err error
+	s.closing.Do(func() { err = guarded("Close", s.endpoint.Close) })
+	return err
 }

@@ -4,7 +4,6 @@ package catalog
 
 import (
 	"crypto/sha256"
-	"encoding/gob"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -114,16 +113,13 @@ func (c *Catalog) store(source string, b Binary) error {
 
 // Description returns what the binary said of itself before, if it has been asked with this SDK version.
 func (c *Catalog) Description(b Binary) (sdk.Description, bool) {
-	f, err := os.Open(c.describePath(b))
+	data, err := os.ReadFile(c.describePath(b))
 	if err != nil {
 		return sdk.Description{}, false
 	}
-	defer f.Close()
 	var d sdk.Description
-	if gob.NewDecoder(f).Decode(&d) != nil || d.Check() != nil {
-		return sdk.Description{}, false
-	}
-	return d, true
+	ok := d.UnmarshalBinary(data) == nil && d.Check() == nil
+	return d, ok
 }
 
 // Remember keeps a description for Description. It is a cache: an error costs one start.
@@ -134,7 +130,11 @@ func (c *Catalog) Remember(b Binary, d sdk.Description) error {
 		return fmt.Errorf("remember the description: %w", err)
 	}
 	defer os.Remove(out.Name())
-	if err := errors.Join(gob.NewEncoder(out).Encode(d), out.Close()); err != nil {
+	data, err := d.MarshalBinary()
+	if err == nil {
+		_, err = out.Write(data)
+	}
+	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("remember the description: %w", err)
 	}
 	return os.Rename(out.Name(), path)

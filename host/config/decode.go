@@ -63,6 +63,9 @@ func (d *decoder) device(block *hcl.Block) hcl.Diagnostics {
 	a, diags := attributes(block.Body, "kind", "uuid", "memory")
 	v := Device{Name: block.Labels[0], Range: block.DefRange}
 	a.name(block.LabelRanges[0], v.Name)
+	if v.Name == AutoDevice {
+		a.fault(block.LabelRanges[0], "Wrong name", "%q lets the planner choose a device; no device has that name.", AutoDevice)
+	}
 	kind, at, ok := a.text("kind")
 	switch v.Kind = kind; {
 	case !ok:

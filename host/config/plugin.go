@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -12,13 +13,17 @@ import (
 // Decode reads the plugin's config block by the schema that the plugin declares. Relative paths become absolute.
 func (p Plugin) Decode(s schema.Schema) (schema.Values, hcl.Diagnostics) {
 	raw, ranges, diags := map[string]any{}, map[string]hcl.Range{}, hcl.Diagnostics(nil)
+	wrong := map[string]bool{}
 	if p.body != nil {
 		raw, ranges, diags = p.decodeBody(s)
+		for name, at := range ranges {
+			wrong[name] = slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool { return d.Subject != nil && at.Overlaps(*d.Subject) })
+		}
 	}
 	values, faults := s.Validate(raw)
 	for _, f := range faults {
 		at, given := ranges[f.Param]
-		if given && raw[f.Param] == nil {
+		if given && wrong[f.Param] {
 			continue // its type is wrong, which is said already
 		}
 		if !given {

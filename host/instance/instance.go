@@ -112,6 +112,9 @@ type snapshot struct {
 // New makes a stopped instance. Close must be called.
 func New(config Config) *Instance {
 	config.Timing = config.Timing.filled()
+	if config.Change == nil {
+		config.Change = func(Status) {}
+	}
 	i := &Instance{config: config, inbox: make(chan func(), 16), done: make(chan struct{}), abort: func() {}}
 	i.status = Status{Name: config.Name, State: Stopped, Device: config.Config.Device.Name}
 	i.answered = &atomic.Bool{}
@@ -154,10 +157,16 @@ func (i *Instance) move(e event, change func(*Status)) bool {
 	return true
 }
 
+// publish shows the status. A queue hears of a process that is going before callers see it gone, and of one that is ready after they can
+// use it, so that nothing is granted in between.
 func (i *Instance) publish() {
-	old := i.now.Swap(&snapshot{Status: i.status, process: i.process, answered: i.answered, changed: make(chan struct{})})
+	next := &snapshot{Status: i.status, process: i.process, answered: i.answered, changed: make(chan struct{})}
+	if i.status.State != Ready {
+		i.config.Change(i.status)
+	}
+	old := i.now.Swap(next)
 	close(old.changed)
-	if i.config.Change != nil {
+	if i.status.State == Ready {
 		i.config.Change(i.status)
 	}
 }
@@ -165,15 +174,25 @@ func (i *Instance) publish() {
 // Status returns a snapshot.
 func (i *Instance) Status() Status { return i.now.Load().Status }
 
-// Start wants the process running; it returns at once.
-func (i *Instance) Start() { i.tell(func() { i.begin(wanted) }) }
+// Start wants the process running; it does not wait for it.
+func (i *Instance) Start() {
+	begun := make(chan struct{})
+	i.tell(func() {
+		i.begin(wanted)
+		close(begun)
+	})
+	select {
+	case <-begun:
+	case <-i.done:
+	}
+}
 
-// AwaitReady returns when the instance is ready, or with the error of a start that failed.
+// AwaitReady returns when a started instance is ready, or has been stopped again, or with the error of a start that failed.
 func (i *Instance) AwaitReady(ctx context.Context) error {
 	for {
 		s := i.now.Load()
 		switch s.State {
-		case Ready:
+		case Ready, Stopped:
 			return nil
 		case Backoff:
 			if time.Until(s.RetryAt) > 0 {
@@ -227,10 +246,15 @@ func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sin
 	case ctx.Err() != nil:
 		i.cancelled.Store(request.ID, time.Now())
 	case errors.Is(err, sdk.ErrUnavailable):
-		select { // the connection breaks a moment before the process has been waited for
-		case <-s.process.Done():
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		// The connection breaks a moment before the process has been waited for and the state says so.
+		for timeout := time.After(time.Second); s.process == i.now.Load().process; {
+			select {
+			case <-i.now.Load().changed:
+				continue
+			case <-timeout:
+			case <-ctx.Done():
+			}
+			break
 		}
 		err = s.process.Explain(err)
 	}

@@ -109,7 +109,7 @@ func (p *Plan) place(w Want, now map[string]Running) Placement {
 	r, runs := now[w.Name]
 	chosen := -1
 	for i, d := range p.Devices {
-		if (w.Device != Auto && w.Device != d.Name) || d.Planned+w.Bytes > d.Budget {
+		if (w.Device != Auto && w.Device != d.Name) || w.Bytes > d.Budget-d.Planned {
 			continue
 		}
 		if chosen < 0 || (runs && r.Device == d.Name) {

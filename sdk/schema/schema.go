@@ -117,10 +117,15 @@ func (p Parameter) check(fault func(string, ...any)) {
 			fault("a %s has no min, max or multiple", p.Type)
 		}
 	case Int, Float:
+		for _, b := range []*float64{p.Min, p.Max} {
+			if b != nil && !finite(*b) {
+				fault("min and max must be finite numbers")
+			}
+		}
 		if p.Min != nil && p.Max != nil && *p.Min > *p.Max {
 			fault("min %s is above max %s", number(*p.Min), number(*p.Max))
 		}
-		if p.MultipleOf < 0 || math.IsNaN(p.MultipleOf) || math.IsInf(p.MultipleOf, 0) {
+		if p.MultipleOf < 0 || !finite(p.MultipleOf) {
 			fault("multiple must be a positive number")
 		}
 	default:
@@ -166,6 +171,8 @@ func (p Parameter) checkSampling(fault func(string, ...any)) {
 		}
 		if p.Type != Int && p.Type != Float {
 			fault("a %s is sampled by values, not by bounds", p.Type)
+		} else if !finite(*b) {
+			fault("the sampling bounds must be finite numbers")
 		} else if message := p.bounds(*b); message != "" {
 			fault("the sampling bound %s", message)
 		}
@@ -174,6 +181,8 @@ func (p Parameter) checkSampling(fault func(string, ...any)) {
 		fault("the sampling range is empty")
 	}
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 func identifier(name string) bool {
 	for i, r := range name {

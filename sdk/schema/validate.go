@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/big"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,6 +117,9 @@ func (p Parameter) value(raw any) (v any, message string) {
 	switch x := v.(type) {
 	case int64:
 		message = p.bounds(float64(x))
+		if message == "" && (p.Max != nil && beyond(x, *p.Max) > 0 || p.Min != nil && beyond(x, *p.Min) < 0) {
+			message = fmt.Sprintf("is %d: %s", x, p.Expectation())
+		}
 	case float64:
 		message = p.bounds(x)
 	case string:
@@ -125,9 +130,16 @@ func (p Parameter) value(raw any) (v any, message string) {
 	return v, message
 }
 
+// beyond compares an integer with a bound exactly, where a float64 no longer names every integer.
+func beyond(x int64, bound float64) int {
+	return new(big.Float).SetInt64(x).Cmp(new(big.Float).SetFloat64(bound))
+}
+
 func (p Parameter) bounds(x float64) string {
 	low, high := p.Min != nil && x < *p.Min, p.Max != nil && x > *p.Max
-	step := p.MultipleOf != 0 && math.Abs(x/p.MultipleOf-math.Round(x/p.MultipleOf)) > 1e-9
+	steps := x / p.MultipleOf
+	// Decimal steps are not exact in binary: the quotient of a large multiple is off by its own rounding.
+	step := p.MultipleOf != 0 && math.Abs(steps-math.Round(steps)) > max(1e-9, 1e-15*math.Abs(steps))
 	if low || high || step {
 		return fmt.Sprintf("is %s: %s", number(x), p.Expectation())
 	}
@@ -167,8 +179,11 @@ func integer(raw any) (int64, bool) {
 		return int64(x), true
 	case int64:
 		return x, true
-	case uint32:
-		return int64(x), true
+	case int8, int16, int32:
+		return reflect.ValueOf(raw).Int(), true
+	case uint, uint8, uint16, uint32, uint64:
+		u := reflect.ValueOf(raw).Uint()
+		return int64(u), u <= math.MaxInt64
 	case json.Number:
 		if i, err := x.Int64(); err == nil {
 			return i, true
@@ -188,12 +203,10 @@ func float(raw any) (float64, bool) {
 		return x, true
 	case float32:
 		return float64(x), true
-	case int:
-		return float64(x), true
-	case int64:
-		return float64(x), true
-	case uint32:
-		return float64(x), true
+	case int, int8, int16, int32, int64:
+		return float64(reflect.ValueOf(raw).Int()), true
+	case uint, uint8, uint16, uint32, uint64:
+		return float64(reflect.ValueOf(raw).Uint()), true
 	case json.Number:
 		f, err := x.Float64()
 		return f, err == nil
@@ -217,7 +230,7 @@ func show(raw any) string {
 		text = strconv.Quote(s)
 	}
 	if len(text) > 60 {
-		return text[:57] + "..."
+		return strings.ToValidUTF8(text[:57], "") + "..."
 	}
 	return text
 }

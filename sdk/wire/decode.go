@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/internal/convert"
@@ -14,36 +15,14 @@ import (
 
 // The host's half of the conversions; the plugin's half is in package sdk. Every function is total.
 
+// fromDescription goes by bytes, so that the one conversion, which the host's memory of descriptions uses too, is sdk's.
 func fromDescription(d *pb.Description) sdk.Description {
-	o, c := d.GetOutput(), d.GetCapabilities()
-	out := sdk.Description{
-		Endpoint: d.GetEndpoint(), Title: d.GetTitle(), Doc: d.GetDoc(), Version: d.GetVersion(), OneOf: d.GetOneOf(),
-		Parameters: convert.FromSchema(d.GetParameters()), Config: convert.FromSchema(d.GetConfig()),
-		Output: sdk.Output{
-			Kind: sdk.OutputKind(o.GetKind()), MediaType: o.GetMediaType(), Width: fromExtent(o.GetWidth()), Height: fromExtent(o.GetHeight()),
-			Dimensions: int(o.GetDimensions()), MaxBytes: int64(min(o.GetMaxBytes(), maxOutput)),
-		},
-		MemoryBytes: int64(min(d.GetMemoryBytes(), 1<<62)),
-		Capabilities: sdk.Capabilities{
-			MaxConcurrency: int(c.GetMaxConcurrency()), Progress: c.GetProgress(), Previews: c.GetPreviews(),
-			Cancellation: c.GetCancellation(), Deterministic: c.GetDeterministic(),
-		},
-	}
-	for _, i := range d.GetInputs() {
-		out.Inputs = append(out.Inputs, sdk.Input{
-			Name: i.GetName(), Doc: i.GetDoc(), Kind: sdk.InputKind(i.GetKind()), Required: i.GetRequired(), MaxCount: int(i.GetMaxCount()),
-			MaxLength: int(i.GetMaxLength()), MaxPixels: int(min(i.GetMaxPixels(), 1<<31)), SameSizeAs: i.GetSameSizeAs(),
-		})
+	var out sdk.Description
+	data, err := proto.Marshal(d)
+	if err != nil || out.UnmarshalBinary(data) != nil {
+		return sdk.Description{} // text that is not UTF-8: Check then refuses it
 	}
 	return out
-}
-
-// maxOutput bounds what a plugin may declare as the bytes of one result: an 8192 x 8192 RGBA image, raw. The host holds
-// a result in memory while it answers.
-const maxOutput = 256 << 20
-
-func fromExtent(e *pb.Extent) sdk.Extent {
-	return sdk.Extent{Parameter: e.GetParameter(), Input: e.GetInput(), Times: e.GetTimes(), Plus: e.GetPlus()}
 }
 
 func fromImage(i *pb.Image) sdk.Image {

@@ -158,6 +158,7 @@ type Sink struct {
 
 // Infer sends a request that has been checked against d, and returns its result, checked against d.
 func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Request, sink Sink) (sdk.Result, error) {
+	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	message := toRequest(request, sink.Preview != nil)
@@ -167,7 +168,7 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 	defer func() { release(clean) }()
 	events, err := c.rpc.Infer(ctx, message)
 	if err != nil {
-		return sdk.Result{}, fromStatus(err)
+		return sdk.Result{}, broke(caller, fromStatus(err))
 	}
 	in := receiver{limit: d.Output.ByteLimit(), shared: c.slots.slice(slot), sink: sink}
 	for {
@@ -177,7 +178,7 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 			break
 		} else if err != nil {
 			clean = ctx.Err() == nil
-			return sdk.Result{}, fromStatus(err)
+			return sdk.Result{}, broke(caller, fromStatus(err))
 		}
 		if err := in.take(e); err != nil {
 			return sdk.Result{}, err
@@ -188,4 +189,13 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 		return sdk.Result{}, err
 	}
 	return result, d.CheckResult(request, result)
+}
+
+// broke tells a connection that was closed under a call from a call that was cancelled: gRPC has one code for both.
+func broke(caller context.Context, err error) error {
+	// A plugin's own error, which came with details, has no cause.
+	if errors.Is(err, context.Canceled) && caller.Err() == nil {
+		return sdk.NewError(sdk.CodeUnavailable, "the connection to the plugin was closed", nil)
+	}
+	return err
 }

@@ -172,7 +172,7 @@ class PlainRes(nn.Module):
 
 
 class Encoder(nn.Module):
-    """sample [B, 3, 8H, 8W] in [-1, 1] -> latent_sample [B, 4, H, W], the posterior mean, unit variance / SCALING."""
+    """sample [B, 3, 8H, 8W] in [-1, 1] -> latent_parameters [B, 8, H, W]: mean and log-variance, times SCALING of unit variance."""
 
     def __init__(self):
         super().__init__()
@@ -185,7 +185,8 @@ class Encoder(nn.Module):
         return self.net(x).chunk(2, 1)
 
     def forward(self, x):
-        return (self.moments(x)[0] - self.mean) / self.std / SCALING
+        mean, logvar = self.moments(x)
+        return torch.cat([(mean - self.mean) / self.std / SCALING, logvar - 2 * (self.std * SCALING).log()], 1)
 
 
 class Decoder(nn.Module):

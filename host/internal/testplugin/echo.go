@@ -135,6 +135,7 @@ func fault(name string, good sdk.Result) (sdk.Result, error) {
 		hold()
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // the signal may take a moment to reach every thread
 	case "hang":
 		select {}
 	case "wrong-size":

@@ -3,6 +3,7 @@
 package convert
 
 import (
+	"strings"
 	"time"
 
 	pb "github.com/vision19/vision/sdk/internal/proto/v1"
@@ -118,11 +119,11 @@ func FromSchema(parameters []*pb.Parameter) schema.Schema {
 	return out
 }
 
-// ToFaults converts every fault.
+// ToFaults converts every fault; text that is not UTF-8 is made so.
 func ToFaults(faults schema.Faults) []*pb.Fault {
 	var out []*pb.Fault
 	for _, f := range faults {
-		out = append(out, &pb.Fault{Param: f.Param, Message: f.Message})
+		out = append(out, &pb.Fault{Param: strings.ToValidUTF8(f.Param, "?"), Message: strings.ToValidUTF8(f.Message, "?")})
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"strconv"
 	"sync"
@@ -36,7 +37,17 @@ func (h *Handler) Enabled(_ context.Context, level slog.Level) bool { return lev
 // WithAttrs implements slog.Handler.
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
-	c.attrs = append(append([]slog.Attr(nil), h.attrs...), prefixed(h.prefix, attrs)...)
+	c.attrs = append([]slog.Attr(nil), h.attrs...)
+	for _, a := range attrs {
+		if a.Equal(slog.Attr{}) {
+			continue
+		}
+		if a.Key == "" && a.Value.Kind() == slog.KindGroup {
+			c.attrs = append(c.attrs, prefixed(h.prefix, a.Value.Group())...)
+			continue
+		}
+		c.attrs = append(c.attrs, slog.Attr{Key: h.prefix + a.Key, Value: a.Value})
+	}
 	return &c
 }
 
@@ -59,12 +70,15 @@ func prefixed(prefix string, attrs []slog.Attr) []slog.Attr {
 
 // Handle implements slog.Handler.
 func (h *Handler) Handle(_ context.Context, r slog.Record) error {
-	line := map[string]any{"@level": levelName(r.Level), "@message": r.Message, "@module": "plugin", "@timestamp": r.Time.Format(logTime)}
+	line := map[string]any{"@level": levelName(r.Level), "@message": r.Message, "@module": "plugin"}
+	if !r.Time.IsZero() {
+		line["@timestamp"] = r.Time.Format(logTime)
+	}
 	for _, a := range h.attrs {
-		add(line, a)
+		add(line, "", a)
 	}
 	r.Attrs(func(a slog.Attr) bool {
-		add(line, slog.Attr{Key: h.prefix + a.Key, Value: a.Value})
+		add(line, h.prefix, a)
 		return true
 	})
 	data, err := json.Marshal(line)
@@ -77,23 +91,36 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-func add(line map[string]any, a slog.Attr) {
-	v := a.Value.Resolve()
+// add writes an attribute by slog's rules: an empty one is ignored, a group without a name is inlined.
+func add(line map[string]any, prefix string, a slog.Attr) {
+	if a.Equal(slog.Attr{}) {
+		return
+	}
+	v, key := a.Value.Resolve(), prefix+a.Key
 	switch v.Kind() {
 	case slog.KindGroup:
-		for _, inner := range v.Group() {
-			add(line, slog.Attr{Key: a.Key + "." + inner.Key, Value: inner.Value})
+		inner := prefix
+		if a.Key != "" {
+			inner = key + "."
+		}
+		for _, g := range v.Group() {
+			add(line, inner, g)
+		}
+	case slog.KindFloat64:
+		line[key] = v.Any()
+		if f := v.Float64(); math.IsNaN(f) || math.IsInf(f, 0) {
+			line[key] = v.String() // JSON has no such number
 		}
 	case slog.KindAny:
 		if err, ok := v.Any().(error); ok {
-			line[a.Key] = err.Error()
+			line[key] = err.Error()
 			return
 		}
-		line[a.Key] = v.String()
+		line[key] = v.String()
 	case slog.KindDuration, slog.KindTime:
-		line[a.Key] = v.String()
+		line[key] = v.String()
 	default:
-		line[a.Key] = v.Any()
+		line[key] = v.Any()
 	}
 }
 

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vision19/vision/host/api"
+)
+
+//go:embed node.mjs
+var nodeServer []byte
+
+// concurrency is how many callers ask at once.
+const concurrency = 64
+
+// dispatchOverNode compares requests a second through the host, on a plugin that does next to nothing, with onnxruntime-node behind
+// node:http on a model that does next to nothing.
+func dispatchOverNode(ctx context.Context) ([]row, error) {
+	url, stop, err := startNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	h, err := start(ctx, "plugin \"echo\" {\n  binary = \"echo\"\n  queue = 256\n  config {\n    concurrency = 64\n  }\n}\n")
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close(ctx)
+	job := api.Job{Target: "echo", Texts: map[string][]string{"prompt": {"hello"}}, Parameters: map[string]any{"seed": 1, "width": 8, "height": 8}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: concurrency}}
+	body := bytes.Repeat([]byte{1}, 64)
+	var ours, theirs []time.Duration
+	for range 7 {
+		a, err := each(2000, func() error {
+			_, err := h.Do(ctx, job, api.Events{})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		b, err := each(2000, func() error {
+			answer, err := client.Post(url, "application/octet-stream", bytes.NewReader(body))
+			if err != nil {
+				return err
+			}
+			defer answer.Body.Close()
+			_, err = io.Copy(io.Discard, answer.Body)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		ours, theirs = append(ours, a), append(theirs, b)
+	}
+	perSecond := float64(time.Second) / float64(median(theirs))
+	return []row{above("dispatch_over_node_c64", ratio(median(theirs), median(ours)), 2, fmt.Sprintf("onnxruntime-node behind node:http, %.0f requests/s", perSecond))}, nil
+}
+
+// each makes n calls from concurrent callers and returns the time of one.
+func each(n int, call func() error) (time.Duration, error) {
+	var group sync.WaitGroup
+	var left, failed atomic.Int64
+	var first atomic.Value
+	left.Store(int64(n))
+	began := time.Now()
+	for range concurrency {
+		group.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := call(); err != nil {
+					failed.Add(1)
+					first.Store(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if err, ok := first.Load().(error); ok {
+		return 0, fmt.Errorf("%d of %d calls failed: %w", failed.Load(), n, err)
+	}
+	return time.Since(began) / time.Duration(n), nil
+}
+
+// startNode installs onnxruntime-node once and starts the server.
+func startNode(ctx context.Context) (url string, stop func(), err error) {
+	dir := filepath.Join(work, "node")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "server.mjs"), nodeServer, 0o644); err != nil {
+		return "", nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "onnxruntime-node")); err != nil {
+		install := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--silent", "onnxruntime-node@1.27.0")
+		install.Env = append(os.Environ(), "ONNXRUNTIME_NODE_INSTALL=skip")
+		if out, err := install.CombinedOutput(); err != nil {
+			return "", nil, fmt.Errorf("install onnxruntime-node: %w\n%s", err, out)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "identity.onnx"), identity(), 0o644); err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, "node", "server.mjs")
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, fmt.Errorf("start node: %w", err)
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("start node: %w", err)
+	}
+	return strings.TrimSpace(line), stop, nil
+}
+
+// identity is y = x for 16 floats, as ONNX bytes.
+func identity() []byte {
+	field := func(number byte, data ...byte) []byte { return append([]byte{number<<3 | 2, byte(len(data))}, data...) }
+	value := func(name byte) []byte {
+		tensor := field(1, append([]byte{0x08, 1}, field(2, field(1, 0x08, 16)...)...)...)
+		return append(field(1, name), field(2, tensor...)...)
+	}
+	node := bytes.Join([][]byte{field(1, 'x'), field(2, 'y'), field(4, []byte("Identity")...)}, nil)
+	graph := bytes.Join([][]byte{field(1, node...), field(2, 'g'), field(11, value('x')...), field(12, value('y')...)}, nil)
+	return bytes.Join([][]byte{{0x08, 8}, field(7, graph...), field(8, 0x10, 17)}, nil)
+}

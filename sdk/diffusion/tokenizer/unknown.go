@@ -1,0 +1,68 @@
+package tokenizer
+
+import (
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+// minUnknown is the fewest letters and digits of a word worth a warning:
+// shorter ones are abbreviations and units more often than lacking words.
+const minUnknown = 3
+
+// wordReport collects the words of a text that the vocabulary lacks. A word
+// can span several pieces, because the split pattern parts letters from the
+// combining marks that many scripts write their vowels with.
+type wordReport struct {
+	symbols map[int64]bool
+	unknown []string
+
+	text       string
+	start, end int
+	letters    int  // letters and digits so far
+	broken     bool // some piece took more than one token
+	known      bool // some token is more than a single symbol
+}
+
+// begin starts a new text; words do not continue across texts.
+func (w *wordReport) begin(text string) {
+	w.text = text
+	w.reset(0)
+}
+
+func (w *wordReport) reset(at int) {
+	w.start, w.end = at, at
+	w.letters, w.broken, w.known = 0, false, false
+}
+
+// add takes the next piece of the text and its tokens.
+func (w *wordReport) add(p piece, ids []int64) {
+	if p.start != w.end {
+		w.flush()
+		w.reset(p.start)
+	}
+	body := w.text[p.start:p.end]
+	if p.kind == kindOther {
+		// The piece can hold punctuation after the marks, so its tokens say
+		// nothing about the word; where it does, the next piece no longer
+		// adjoins the word and so ends it.
+		if w.letters > 0 {
+			w.end = runEnd(w.text[:p.end], p.start, unicode.IsMark)
+		}
+		return
+	}
+	w.letters += utf8.RuneCountInString(body)
+	w.broken = w.broken || len(ids) > 1
+	w.known = w.known || slices.ContainsFunc(ids, func(id int64) bool { return !w.symbols[id] })
+	w.end = p.end
+}
+
+// flush ends the word in progress and notes it if the vocabulary lacks it.
+func (w *wordReport) flush() {
+	word := w.text[w.start:w.end]
+	lacking := w.letters >= minUnknown && w.broken && !w.known
+	if lacking && len(w.unknown) < maxUnknown && !slices.Contains(w.unknown, word) {
+		w.unknown = append(w.unknown, word)
+	}
+	w.reset(w.end)
+}
