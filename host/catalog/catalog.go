@@ -19,7 +19,11 @@ type Catalog struct{ dir string }
 
 // Open uses dir, which is made if it is not there.
 func Open(dir string) (*Catalog, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, err := filepath.Abs(dir) // plugins run in folders of their own
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open the plugin store: %w", err)
 	}
 	return &Catalog{dir: dir}, nil

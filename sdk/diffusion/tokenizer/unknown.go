@@ -20,8 +20,8 @@ type wordReport struct {
 	text       string
 	start, end int
 	letters    int  // letters and digits so far
+	tokens     int
 	broken     bool // some piece took more than one token
-	known      bool // some token is more than a single symbol
 }
 
 // begin starts a new text; words do not continue across texts.
@@ -32,7 +32,7 @@ func (w *wordReport) begin(text string) {
 
 func (w *wordReport) reset(at int) {
 	w.start, w.end = at, at
-	w.letters, w.broken, w.known = 0, false, false
+	w.letters, w.tokens, w.broken = 0, 0, false
 }
 
 // add takes the next piece of the text and its tokens.
@@ -53,14 +53,15 @@ func (w *wordReport) add(p piece, ids []int64) {
 	}
 	w.letters += utf8.RuneCountInString(body)
 	w.broken = w.broken || len(ids) > 1
-	w.known = w.known || slices.ContainsFunc(ids, func(id int64) bool { return !w.symbols[id] })
+	w.tokens += len(ids)
 	w.end = p.end
 }
 
-// flush ends the word in progress and notes it if the vocabulary lacks it.
+// flush ends the word in progress and notes it if the vocabulary lacks it: its tokens are shorter than one letter and a half on the average, so
+// that it is spelled rather than read.
 func (w *wordReport) flush() {
 	word := w.text[w.start:w.end]
-	lacking := w.letters >= minUnknown && w.broken && !w.known
+	lacking := w.letters >= minUnknown && w.broken && 3*w.tokens > 2*w.letters
 	if lacking && len(w.unknown) < maxUnknown && !slices.Contains(w.unknown, word) {
 		w.unknown = append(w.unknown, word)
 	}
