@@ -44,7 +44,7 @@ func Load(dir string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{symbols: make(map[int64]bool)}
+	t := &Tokenizer{small: len(vocab) < smallVocabulary}
 	t.setSymbols(vocab)
 	if t.merges, err = readMerges(filepath.Join(dir, mergesFile), vocab); err != nil {
 		return nil, err
@@ -154,7 +154,6 @@ func (t *Tokenizer) setSymbols(vocab map[string]int64) {
 		if !ok {
 			return noID
 		}
-		t.symbols[id] = true
 		return id
 	}
 	stand := rune(0x100)

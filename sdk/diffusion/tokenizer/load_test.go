@@ -62,8 +62,8 @@ func TestSymbolsMissingFromTheVocabularyBecomeTheUnknownToken(t *testing.T) {
 			t.Fatalf("got %v, want %v", ids, want)
 		}
 	}
-	if len(unknown) != 0 {
-		t.Errorf("unknown words %q, want none", unknown)
+	if len(unknown) != 1 || unknown[0] != "cab" {
+		t.Errorf("unknown words %q, want cab", unknown)
 	}
 }
 

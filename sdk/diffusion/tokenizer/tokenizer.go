@@ -38,8 +38,8 @@ type Tokenizer struct {
 	inner [256]int64
 	last  [256]int64
 	// symbols tells which ids are single byte-level symbols.
-	symbols map[int64]bool
-	cache   wordCache
+	small bool // fewer than smallVocabulary tokens
+	cache wordCache
 }
 
 // special is a token that text can name literally.
@@ -64,7 +64,7 @@ type special struct {
 // order of the text, at most 16, and only where they lie before the cut.
 func (t *Tokenizer) Encode(text string) (ids []int64, unknown []string) {
 	room := t.length - 2
-	words := &wordReport{symbols: t.symbols}
+	words := &wordReport{small: t.small}
 	tokens := t.tokens(text, room, words)
 	tokens = tokens[:min(len(tokens), room)]
 
@@ -81,7 +81,7 @@ func (t *Tokenizer) Encode(text string) (ids []int64, unknown []string) {
 // Truncated reports whether Encode has to leave tokens of text out.
 func (t *Tokenizer) Truncated(text string) bool {
 	room := t.length - 2
-	return len(t.tokens(text, room+1, &wordReport{symbols: t.symbols})) > room
+	return len(t.tokens(text, room+1, &wordReport{small: t.small})) > room
 }
 
 // Length is the number of ids that Encode returns: model_max_length of the

@@ -152,7 +152,8 @@ func TestEncodeNamesWordsTheVocabularyLacks(t *testing.T) {
 		want       []string
 	}{
 		{"known words", "red circle, a blue square", nil},
-		{"a word of symbols alone, in lower case", "a QXZX cat", []string{"qxzx"}},
+		{"a word of symbols alone, in lower case", "a QXZX circle", []string{"qxzx"}},
+		{"a word in pieces", "a unicorn", []string{"unicorn"}},
 		{"a word named once", "qxzx qxzx, QxZx", []string{"qxzx"}},
 		{"two letters are too few", "qx", nil},
 		{"digits are always symbols", "2024 1080p", nil},

@@ -14,12 +14,12 @@ const minUnknown = 3
 // can span several pieces, because the split pattern parts letters from the
 // combining marks that many scripts write their vowels with.
 type wordReport struct {
-	symbols map[int64]bool
+	small   bool // the vocabulary is small
 	unknown []string
 
 	text       string
 	start, end int
-	letters    int  // letters and digits so far
+	letters    int // letters and digits so far
 	tokens     int
 	broken     bool // some piece took more than one token
 }
@@ -57,11 +57,15 @@ func (w *wordReport) add(p piece, ids []int64) {
 	w.end = p.end
 }
 
-// flush ends the word in progress and notes it if the vocabulary lacks it: its tokens are shorter than one letter and a half on the average, so
-// that it is spelled rather than read.
+// smallVocabulary is the number of tokens below which a model knows whole words only. CLIP's has 49408, which spell most words in pieces
+// that mean something.
+const smallVocabulary = 10_000
+
+// flush ends the word in progress and notes it if the vocabulary lacks it: it is in pieces, and, in a large vocabulary, in pieces shorter than
+// one letter and a half on the average.
 func (w *wordReport) flush() {
 	word := w.text[w.start:w.end]
-	lacking := w.letters >= minUnknown && w.broken && 3*w.tokens > 2*w.letters
+	lacking := w.letters >= minUnknown && w.broken && (w.small || 3*w.tokens > 2*w.letters)
 	if lacking && len(w.unknown) < maxUnknown && !slices.Contains(w.unknown, word) {
 		w.unknown = append(w.unknown, word)
 	}
