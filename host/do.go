@@ -60,7 +60,7 @@ func (h *Host) runOn(ctx context.Context, u *unit, job api.Job, request sdk.Requ
 		h.log.Warn("request failed", "plugin", u.part.plugin.Name, "id", request.ID, "error", firstLine(err))
 		return api.Answer{}, sdk.AsError(err)
 	}
-	values := maps.Clone(request.Values)
+	values := request.Values
 	maps.Copy(values, result.Values)
 	return api.Answer{
 		Plugin: u.part.plugin.Name, Endpoint: d.Endpoint, Device: u.part.device.Name,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -47,20 +46,31 @@ func (d Description) hasOneOf(r Request) bool {
 	return false
 }
 
+// checkUnknown reports inputs that the description lacks, or has as another kind.
 func (d Description) checkUnknown(r Request, fault func(param, format string, args ...any)) {
+	var texts, images []string
+	for name := range r.Texts {
+		if in, ok := d.Input(name); !ok || in.Kind != TextInput {
+			texts = append(texts, name)
+		}
+	}
+	for name := range r.Images {
+		if !d.hasImage(name) {
+			images = append(images, name)
+		}
+	}
+	if len(texts)+len(images) == 0 {
+		return
+	}
 	var known []string
 	for _, in := range d.Inputs {
 		known = append(known, in.Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Texts)) {
-		if in, ok := d.Input(name); !ok || in.Kind != TextInput {
-			fault(name, "is no text input; the inputs are %s", strings.Join(known, ", "))
-		}
+	for _, name := range slices.Sorted(slices.Values(texts)) {
+		fault(name, "is no text input; the inputs are %s", strings.Join(known, ", "))
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Images)) {
-		if !d.hasImage(name) {
-			fault(name, "is no image input; the inputs are %s", strings.Join(known, ", "))
-		}
+	for _, name := range slices.Sorted(slices.Values(images)) {
+		fault(name, "is no image input; the inputs are %s", strings.Join(known, ", "))
 	}
 }
 

@@ -1,8 +1,6 @@
 package sdk
 
 import (
-	"strings"
-
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -40,22 +38,29 @@ func toExtent(e Extent) *pb.Extent {
 }
 
 func toImage(i Image) *pb.Image {
-	return &pb.Image{MediaType: i.MediaType, Width: uint32(max(i.Width, 0)), Height: uint32(max(i.Height, 0)), Data: i.Data}
+	return &pb.Image{MediaType: convert.Text(i.MediaType), Width: uint32(max(i.Width, 0)), Height: uint32(max(i.Height, 0)), Data: i.Data}
 }
 
 // toResult converts all but the images' bytes.
 func toResult(r Result) *pb.Result {
-	out := &pb.Result{Values: convert.ToValues(r.Values), Unsafe: r.Unsafe, Warnings: r.Warnings}
+	out := &pb.Result{Values: convert.ToValues(r.Values), Unsafe: r.Unsafe}
+	for _, w := range r.Warnings {
+		out.Warnings = append(out.Warnings, convert.Text(w))
+	}
 	for _, i := range r.Images {
 		out.Images = append(out.Images, &pb.Blob{
-			MediaType: i.MediaType, Width: uint32(max(i.Width, 0)), Height: uint32(max(i.Height, 0)), Size: uint64(len(i.Data)),
+			MediaType: convert.Text(i.MediaType), Width: uint32(max(i.Width, 0)), Height: uint32(max(i.Height, 0)), Size: uint64(len(i.Data)),
 		})
 	}
 	for _, e := range r.Embeddings {
 		out.Embeddings = append(out.Embeddings, &pb.Embedding{Values: e})
 	}
 	if r.Features != nil {
-		out.Features = &pb.Features{Hashes: r.Features.Hashes, Embedding: &pb.Embedding{Values: r.Features.Embedding}}
+		hashes := make(map[string]string, len(r.Features.Hashes))
+		for name, hash := range r.Features.Hashes {
+			hashes[convert.Text(name)] = convert.Text(hash)
+		}
+		out.Features = &pb.Features{Hashes: hashes, Embedding: &pb.Embedding{Values: r.Features.Embedding}}
 	}
 	return out
 }
@@ -102,14 +107,18 @@ func toStatus(err error) error {
 	if !ok {
 		code = codes.Internal
 	}
-	// Native libraries' messages need not be UTF-8, and protobuf carries nothing else.
-	text := strings.ToValidUTF8(e.Message, "?")
-	s, detailErr := status.New(code, text).WithDetails(&pb.Error{
-		Code: string(e.Code), Message: text, Param: strings.ToValidUTF8(e.Param, "?"),
-		RetryAfterMs: uint64(max(e.RetryAfter.Milliseconds(), 0)), Faults: convert.ToFaults(e.Faults),
-	})
+	detail := toError(e)
+	s, detailErr := status.New(code, detail.GetMessage()).WithDetails(detail)
 	if detailErr != nil {
-		return status.Error(code, text)
+		return status.Error(code, detail.GetMessage())
 	}
 	return s.Err()
+}
+
+// toError gives the error's text as UTF-8: native libraries' messages need not be, and protobuf carries nothing else.
+func toError(e *Error) *pb.Error {
+	return &pb.Error{
+		Code: string(e.Code), Message: convert.Text(e.Message), Param: convert.Text(e.Param),
+		RetryAfterMs: uint64(max(e.RetryAfter.Milliseconds(), 0)), Faults: convert.ToFaults(e.Faults),
+	}
 }

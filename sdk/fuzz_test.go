@@ -16,7 +16,7 @@ func FuzzFromRequest(f *testing.F) {
 			Id: "1", Previews: true, Slot: &pb.Slot{Offset: 1, Size: 2},
 			Texts:  map[string]*pb.Texts{"prompt": {Texts: []string{"a", "b"}}, "none": nil},
 			Images: map[string]*pb.Images{"image": {Images: []*pb.Image{{MediaType: PNG, Width: 1 << 31, Height: 2, Data: []byte{1}}, nil}}, "none": {}},
-			Values: map[string]*pb.Value{"a": {Kind: &pb.Value_Bool{Bool: true}}, "b": {Kind: &pb.Value_Int{Int: -1}}, "c": {}},
+			Values: []*pb.NamedValue{{Name: "a", Value: &pb.Value{Kind: &pb.Value_Bool{Bool: true}}}, {Name: "b", Value: &pb.Value{Kind: &pb.Value_Int{Int: -1}}}, {Name: "c"}, {}},
 		},
 	} {
 		data, err := proto.Marshal(r)

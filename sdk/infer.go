@@ -2,89 +2,107 @@ package sdk
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 
 	"google.golang.org/grpc"
 
+	"github.com/vision19/vision/sdk/internal/batch"
 	"github.com/vision19/vision/sdk/internal/link"
 	pb "github.com/vision19/vision/sdk/internal/proto/v1"
 )
 
-// stream is one Infer call's way back to the host; its methods may be called from any goroutine.
-type stream struct {
-	mu       sync.Mutex
-	grpc     grpc.ServerStreamingServer[pb.InferEvent]
-	previews bool
-	done     int
-	over     bool // the result is being sent: a late Step must not follow it
+// maxActive bounds the requests that a host may have under way at once, waiting ones among them.
+const maxActive = 4096
+
+// outbox is how many events wait for the stream before their senders do.
+const outbox = 256
+
+func eventSize(e *pb.InferEvent) int { return 64 + len(e.GetChunk()) + len(e.GetPreview().GetData()) }
+
+// Infer serves one host: it starts and cancels requests as told and sends their events.
+func (s *server) Infer(stream grpc.BidiStreamingServer[pb.InferCommands, pb.InferEvents]) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	out := make(chan *pb.InferEvent, outbox)
+	var running, sender sync.WaitGroup
+	sender.Go(func() {
+		defer cancel() // a stream that takes nothing any more ends the requests
+		_ = batch.Run(ctx, out, eventSize, func(events []*pb.InferEvent) error { return stream.Send(&pb.InferEvents{Events: events}) })
+	})
+	defer sender.Wait() // gRPC forbids a send after the return
+	defer cancel()
+	defer running.Wait()
+	for {
+		commands, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			cancel()
+			return err
+		}
+		for _, c := range commands.GetCommands() {
+			switch x := c.GetCommand().(type) {
+			case *pb.InferCommand_Start:
+				running.Go(func() { s.serve(ctx, x.Start, out) })
+			case *pb.InferCommand_Cancel:
+				s.cancel(x.Cancel)
+			}
+		}
+	}
 }
 
-func (s *stream) send(e *pb.InferEvent) error {
+func (s *server) cancel(id string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return nil
-	}
-	return s.grpc.Send(e)
-}
-
-// Step implements Progress.
-func (s *stream) Step(done, total int) {
-	s.mu.Lock()
-	stale := s.over || done <= s.done || done > total
-	if !stale {
-		s.done = done
-		// A failed send means that the host has gone, which ends the context.
-		_ = s.grpc.Send(&pb.InferEvent{Event: &pb.InferEvent_Step{Step: &pb.Step{Done: uint32(done), Total: uint32(total)}}})
-	}
+	cancel := s.active[id]
 	s.mu.Unlock()
-}
-
-// WantsPreview implements Progress.
-func (s *stream) WantsPreview() bool { return s.previews }
-
-// Preview implements Progress.
-func (s *stream) Preview(i Image) {
-	if s.previews {
-		_ = s.send(&pb.InferEvent{Event: &pb.InferEvent_Preview{Preview: toImage(i)}})
+	if cancel != nil {
+		cancel()
 	}
 }
 
-func (s *server) Infer(r *pb.InferRequest, out grpc.ServerStreamingServer[pb.InferEvent]) error {
-	ctx, end, err := s.begin(out.Context(), r.GetId())
+// serve answers one request.
+func (s *server) serve(ctx context.Context, r *pb.InferRequest, out chan<- *pb.InferEvent) {
+	p := &progress{ctx: ctx, id: r.GetId(), out: out, previews: r.GetPreviews()}
+	end := &pb.End{}
+	if err := s.answer(ctx, r, p); err != nil {
+		end.Error = toError(AsError(err))
+	}
+	p.send(&pb.InferEvent{Event: &pb.InferEvent_End{End: end}})
+}
+
+// answer runs the endpoint within the request's context and permits, and sends its result.
+func (s *server) answer(ctx context.Context, r *pb.InferRequest, p *progress) error {
+	ctx, end, err := s.begin(ctx, r.GetId())
 	if err != nil {
-		return toStatus(err)
+		return err
 	}
 	defer end()
 	select {
 	case s.permits <- struct{}{}:
 		defer func() { <-s.permits }()
 	case <-ctx.Done():
-		return toStatus(ctx.Err())
+		return ctx.Err()
 	}
-	progress := &stream{grpc: out, previews: r.GetPreviews()}
-	if err := progress.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}}); err != nil {
-		return toStatus(err)
-	}
+	p.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}})
 	var result Result
 	err = guarded("Infer", func() (err error) {
-		result, err = s.endpoint.Infer(ctx, fromRequest(r), progress)
+		result, err = s.endpoint.Infer(ctx, fromRequest(r), p)
 		return err
 	})
 	if ctx.Err() != nil {
-		err = context.Cause(ctx) // whatever the endpoint made of it
+		return ctx.Err() // whatever the endpoint made of it
 	}
 	if err != nil {
-		return toStatus(err)
+		return err
 	}
-	return toStatus(s.reply(progress, r.GetSlot(), result))
+	s.reply(p, r.GetSlot(), result)
+	return nil
 }
 
 // reply sends the result: its bytes through the slot when they fit there, in chunks otherwise.
-func (s *server) reply(p *stream, slot *pb.Slot, result Result) error {
-	p.mu.Lock()
-	p.over = true
-	p.mu.Unlock()
+func (s *server) reply(p *progress, slot *pb.Slot, result Result) {
+	p.close()
 	header := toResult(result)
 	total := 0
 	for _, i := range result.Images {
@@ -97,17 +115,65 @@ func (s *server) reply(p *stream, slot *pb.Slot, result Result) error {
 			shared = shared[copy(shared, i.Data):]
 		}
 	}
-	if err := p.grpc.Send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}}); err != nil || header.InSlot {
-		return err
+	p.send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}})
+	if header.InSlot {
+		return
 	}
 	for _, i := range result.Images {
 		for data := i.Data; len(data) > 0; {
 			n := min(len(data), link.ChunkSize)
-			if err := p.grpc.Send(&pb.InferEvent{Event: &pb.InferEvent_Chunk{Chunk: data[:n]}}); err != nil {
-				return err
-			}
+			p.send(&pb.InferEvent{Event: &pb.InferEvent_Chunk{Chunk: data[:n]}})
 			data = data[n:]
 		}
 	}
-	return nil
+}
+
+// progress is one request's way back to the host; its methods may be called from any goroutine.
+type progress struct {
+	ctx      context.Context // of the stream
+	id       string
+	out      chan<- *pb.InferEvent
+	previews bool
+
+	mu   sync.Mutex
+	done int
+	over bool // the result is being sent: a late Step must not follow it
+}
+
+// send waits for room; a stream that has ended takes nothing.
+func (p *progress) send(e *pb.InferEvent) {
+	e.Id = p.id
+	select {
+	case p.out <- e:
+	case <-p.ctx.Done():
+	}
+}
+
+func (p *progress) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+}
+
+// Step implements Progress.
+func (p *progress) Step(done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over || done <= p.done || done > total {
+		return
+	}
+	p.done = done
+	p.send(&pb.InferEvent{Event: &pb.InferEvent_Step{Step: &pb.Step{Done: uint32(done), Total: uint32(total)}}})
+}
+
+// WantsPreview implements Progress.
+func (p *progress) WantsPreview() bool { return p.previews }
+
+// Preview implements Progress.
+func (p *progress) Preview(i Image) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.previews && !p.over {
+		p.send(&pb.InferEvent{Event: &pb.InferEvent_Preview{Preview: toImage(i)}})
+	}
 }

@@ -154,6 +154,9 @@ func (s *server) begin(ctx context.Context, id string) (run context.Context, end
 	if s.state != stateReady {
 		return nil, nil, &Error{Code: CodeBusy, Message: "the plugin is " + string(s.state), RetryAfter: time.Second}
 	}
+	if len(s.active) >= maxActive {
+		return nil, nil, &Error{Code: CodeBusy, Message: "too many requests are under way", RetryAfter: time.Second}
+	}
 	if _, twice := s.active[id]; twice || id == "" {
 		return nil, nil, NewError(CodeInternal, fmt.Sprintf("the request id %q is empty or in use", id), nil)
 	}

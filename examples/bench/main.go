@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -42,6 +43,7 @@ func above(name string, value, bar float64, peer string) row {
 const work = "bin/bench"
 
 func main() {
+	debug.SetGCPercent(400) // as `vision` has it
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx); err != nil {

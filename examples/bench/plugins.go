@@ -57,7 +57,7 @@ func pluginOverRaw(ctx context.Context) ([]row, error) {
 		name             string
 		products, rounds int
 		bar              float64
-	}{{"plugin_over_raw_4ms", 1, 300, 1.25}, {"plugin_over_raw_100ms", 24, 40, 1.05}} {
+	}{{"plugin_over_raw_4ms", 1, 300, 1.25}, {"plugin_over_raw_100ms", 40, 40, 1.05}} {
 		model := filepath.Join(work, c.name+".onnx")
 		if err := workload.Write(model, c.products); err != nil {
 			return nil, err

@@ -104,9 +104,10 @@ type Instance struct {
 // snapshot is what other goroutines see; changed is closed when it is replaced.
 type snapshot struct {
 	Status
-	process  Process
-	answered *atomic.Bool // this process has given a good answer
-	changed  chan struct{}
+	process    Process
+	generation int
+	answered   *atomic.Bool // this process has given a good answer
+	changed    chan struct{}
 }
 
 // New makes a stopped instance. Close must be called.
@@ -160,7 +161,7 @@ func (i *Instance) move(e event, change func(*Status)) bool {
 // publish shows the status. A queue hears of a process that is going before callers see it gone, and of one that is ready after they can
 // use it, so that nothing is granted in between.
 func (i *Instance) publish() {
-	next := &snapshot{Status: i.status, process: i.process, answered: i.answered, changed: make(chan struct{})}
+	next := &snapshot{Status: i.status, process: i.process, generation: i.generation, answered: i.answered, changed: make(chan struct{})}
 	if i.status.State != Ready {
 		i.config.Change(i.status)
 	}
@@ -257,6 +258,9 @@ func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sin
 			break
 		}
 		err = s.process.Explain(err)
+		if s.process == i.now.Load().process && ctx.Err() == nil { // it lives, but its connection does not
+			i.tell(func() { i.fail(s.generation, err) })
+		}
 	}
 	return result, err
 }

@@ -18,6 +18,7 @@ type Dispatcher struct {
 	next    uint64
 	waiters map[uint64]chan outcome
 	timer   *time.Timer
+	due     time.Time // what the timer is set to
 	closed  bool
 }
 
@@ -119,18 +120,20 @@ func (d *Dispatcher) wake(job uint64, o outcome) {
 func (d *Dispatcher) schedule() {
 	next, ok := d.queue.NextDeadline()
 	switch {
-	case !ok && d.timer != nil:
-		d.timer.Stop()
-	case ok && d.timer == nil:
+	case !ok || next.Equal(d.due): // a timer that fires for nothing costs less than stopping it each time
+	case d.timer == nil:
 		d.timer = time.AfterFunc(time.Until(next), d.expire)
-	case ok:
+		d.due = next
+	default:
 		d.timer.Reset(time.Until(next))
+		d.due = next
 	}
 }
 
 func (d *Dispatcher) expire() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.due = time.Time{}
 	for _, job := range d.queue.Expire(time.Now()) {
 		d.wake(job, outcome{err: sdk.NewError(sdk.CodeDeadline, "the deadline passed while the request waited in the queue of "+d.name, nil)})
 	}

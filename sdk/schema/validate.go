@@ -34,12 +34,15 @@ func (f Faults) Error() string {
 // Validate checks raw values, converts them to the types that Values holds and fills in defaults. Numbers may come as any
 // Go integer or float type or as json.Number, an Int also as a Float without a fraction. Random parameters that are absent stay absent.
 func (s Schema) Validate(raw map[string]any) (Values, Faults) {
-	values, faults := Values{}, Faults(nil)
+	values, faults, given := make(Values, len(s)), Faults(nil), 0
 	for _, p := range s {
-		given, ok := raw[p.Name]
+		value, ok := raw[p.Name]
+		if ok {
+			given++
+		}
 		switch {
-		case ok && given != nil:
-			v, message := p.value(given)
+		case ok && value != nil:
+			v, message := p.value(value)
 			if message != "" {
 				faults = append(faults, Fault{p.Name, message})
 				continue
@@ -51,12 +54,24 @@ func (s Schema) Validate(raw map[string]any) (Values, Faults) {
 			faults = append(faults, Fault{p.Name, "is required: " + p.Expectation()})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		if _, ok := s.Lookup(name); !ok {
-			faults = append(faults, Fault{name, "is not known; known are " + strings.Join(s.Names(), ", ")})
-		}
+	if given < len(raw) {
+		faults = append(faults, s.unknown(raw)...)
 	}
 	return values, faults
+}
+
+// unknown reports the values that no parameter has.
+func (s Schema) unknown(raw map[string]any) (faults Faults) {
+	known := "this takes no parameters"
+	if len(s) > 0 {
+		known = "known are " + strings.Join(s.Names(), ", ")
+	}
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		if _, ok := s.Lookup(name); !ok {
+			faults = append(faults, Fault{name, "is not known; " + known})
+		}
+	}
+	return faults
 }
 
 // Parse reads a value of the parameter's type from text, as a command line or a form gives it. What is not of the type stays the

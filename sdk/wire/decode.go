@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -85,9 +86,19 @@ const maxMessage = 4096
 
 func clip(text string) string {
 	if len(text) > maxMessage {
-		return text[:maxMessage] + "..."
+		return strings.ToValidUTF8(text[:maxMessage], "") + "..."
 	}
 	return text
+}
+
+func fromError(e *pb.Error) *sdk.Error {
+	code := sdk.Code(e.GetCode())
+	if !known[code] {
+		code = sdk.CodeInternal
+	}
+	out := sdk.NewError(code, clip(e.GetMessage()), nil)
+	out.Param, out.RetryAfter, out.Faults = clip(e.GetParam()), convert.FromMillis(e.GetRetryAfterMs()), convert.FromFaults(e.GetFaults())
+	return out
 }
 
 // fromStatus turns what gRPC returns into an *sdk.Error; nil stays nil.
@@ -98,13 +109,7 @@ func fromStatus(err error) error {
 	s, _ := status.FromError(err)
 	for _, detail := range s.Details() {
 		if e, ok := detail.(*pb.Error); ok {
-			code := sdk.Code(e.GetCode())
-			if !known[code] {
-				code = sdk.CodeInternal
-			}
-			out := sdk.NewError(code, clip(e.GetMessage()), nil)
-			out.Param, out.RetryAfter, out.Faults = clip(e.GetParam()), convert.FromMillis(e.GetRetryAfterMs()), convert.FromFaults(e.GetFaults())
-			return out
+			return fromError(e)
 		}
 	}
 	switch {

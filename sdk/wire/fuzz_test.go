@@ -106,7 +106,8 @@ func FuzzReceiver(f *testing.F) {
 	f.Add(events(f, &pb.InferEvent{}, &pb.InferEvent{Event: &pb.InferEvent_Preview{Preview: &pb.Image{Width: 1<<32 - 1}}}), uint16(1))
 	f.Fuzz(func(t *testing.T, data []byte, limit uint16) {
 		last := 0
-		in := receiver{limit: int64(limit), shared: make([]byte, 64), sink: Sink{
+		in := receiver{limit: int64(limit), shared: make([]byte, 64)}
+		sink := Sink{
 			Accepted: func() {},
 			Step: func(done, total int) {
 				if done <= last || done > total {
@@ -119,7 +120,7 @@ func FuzzReceiver(f *testing.F) {
 					t.Errorf("a preview of %d x %d", i.Width, i.Height)
 				}
 			},
-		}}
+		}
 		for len(data) > 0 {
 			message, n := protowire.ConsumeBytes(data)
 			if n < 0 {
@@ -130,7 +131,10 @@ func FuzzReceiver(f *testing.F) {
 			if proto.Unmarshal(message, &e) != nil {
 				return
 			}
-			err := in.take(&e)
+			report, err := in.take(&e, sink)
+			if report != nil {
+				report()
+			}
 			if len(in.data) > int(limit) || cap(in.data) > int(limit)+64 { // append rounds up to a size class
 				t.Fatalf("%d bytes are held, declared at most %d", cap(in.data), limit)
 			}
@@ -165,11 +169,11 @@ func TestReceiver_ends_a_request_with_too_many_events(t *testing.T) {
 	in := receiver{limit: 1}
 	e := &pb.InferEvent{Event: &pb.InferEvent_Step{Step: &pb.Step{Done: 1, Total: 1}}}
 	for range maxEvents {
-		if err := in.take(e); err != nil {
+		if _, err := in.take(e, Sink{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := in.take(e); !errors.Is(err, sdk.ErrInternal) {
+	if _, err := in.take(e, Sink{}); !errors.Is(err, sdk.ErrInternal) {
 		t.Error(err)
 	}
 }

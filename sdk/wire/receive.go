@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/vision19/vision/sdk"
 	pb "github.com/vision19/vision/sdk/internal/proto/v1"
@@ -16,7 +14,6 @@ const maxEvents = 100_000
 type receiver struct {
 	limit  int64
 	shared []byte // the lent slot
-	sink   Sink
 
 	events  int
 	done    int
@@ -29,42 +26,35 @@ func broken(format string, args ...any) error {
 	return sdk.NewError(sdk.CodeInternal, "the plugin broke the protocol: "+fmt.Sprintf(format, args...), nil)
 }
 
-func ended(err error) bool { return errors.Is(err, io.EOF) }
-
-// take handles one event; an error ends the request.
-func (r *receiver) take(e *pb.InferEvent) error {
+// take handles one event and returns what is to be reported of it; an error ends the request.
+func (r *receiver) take(e *pb.InferEvent, sink Sink) (report func(), err error) {
 	if r.events++; r.events > maxEvents {
-		return broken("more than %d events for one request", maxEvents)
+		return nil, broken("more than %d events for one request", maxEvents)
 	}
 	switch x := e.GetEvent().(type) {
 	case *pb.InferEvent_Accepted:
-		if r.sink.Accepted != nil {
-			r.sink.Accepted()
-		}
+		return sink.Accepted, nil
 	case *pb.InferEvent_Step:
-		r.step(int(x.Step.GetDone()), int(x.Step.GetTotal()))
+		done, total := int(x.Step.GetDone()), int(x.Step.GetTotal())
+		// What moves backward is left out: progress is monotone for whoever watches it.
+		if done > r.done && done <= total && sink.Step != nil {
+			r.done = done
+			return func() { sink.Step(done, total) }, nil
+		}
 	case *pb.InferEvent_Preview:
-		if r.sink.Preview != nil {
-			r.sink.Preview(fromImage(x.Preview))
+		if sink.Preview != nil {
+			return func() { sink.Preview(fromImage(x.Preview)) }, nil
 		}
 	case *pb.InferEvent_Result:
-		return r.begin(x.Result)
+		return nil, r.begin(x.Result)
 	case *pb.InferEvent_Chunk:
 		if r.header == nil || int64(len(x.Chunk)) > r.missing {
-			return broken("more bytes than the result announces")
+			return nil, broken("more bytes than the result announces")
 		}
 		r.data = append(r.data, x.Chunk...)
 		r.missing -= int64(len(x.Chunk))
 	}
-	return nil
-}
-
-// step passes on what moves forward: progress is monotone for whoever watches it.
-func (r *receiver) step(done, total int) {
-	if done > r.done && done <= total && r.sink.Step != nil {
-		r.done = done
-		r.sink.Step(done, total)
-	}
+	return nil, nil
 }
 
 func (r *receiver) begin(header *pb.Result) error {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"os"
-	"slices"
 	"sync"
 
 	pb "github.com/vision19/vision/sdk/internal/proto/v1"
@@ -21,15 +20,7 @@ type Slots struct {
 
 	mu     sync.Mutex
 	free   []int
-	dirty  []dirtySlot // of cancelled requests: the plugin may still be writing there
-	clock  int
 	closed bool
-}
-
-type dirtySlot struct {
-	index int
-	id    string
-	since int
 }
 
 // NewSlots makes the shared memory for one plugin process, or fails where the platform has none.
@@ -75,28 +66,22 @@ func (s *Slots) Close() error {
 	return s.region.Close()
 }
 
-// lend takes a slot for a request; a nil slot means chunks. release must be called once, with whether the plugin
-// itself has ended the request.
-func (s *Slots) lend(id string) (slot *pb.Slot, release func(clean bool)) {
+// lend takes a slot for a request; a nil slot means chunks. release must be called once, when the plugin works on the request no more.
+func (s *Slots) lend() (slot *pb.Slot, release func()) {
 	if s == nil {
-		return nil, func(bool) {}
+		return nil, func() {}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.free) == 0 || s.closed {
-		return nil, func(bool) {}
+		return nil, func() {}
 	}
 	index := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
-	return &pb.Slot{Offset: uint64(index) * slotSize, Size: slotSize}, func(clean bool) {
+	return &pb.Slot{Offset: uint64(index) * slotSize, Size: slotSize}, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if clean {
-			s.free = append(s.free, index)
-			return
-		}
-		s.clock++
-		s.dirty = append(s.dirty, dirtySlot{index: index, id: id, since: s.clock})
+		s.free = append(s.free, index)
 	}
 }
 
@@ -105,30 +90,4 @@ func (s *Slots) slice(slot *pb.Slot) []byte {
 		return nil
 	}
 	return s.region.Slice(slot.GetOffset(), slot.GetSize())
-}
-
-// mark is the moment at which a health question is asked, for reclaim.
-func (s *Slots) mark() int {
-	if s == nil {
-		return 0
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.clock
-}
-
-// reclaim lends dirty slots again whose requests were over before the question and are not among the active ones.
-func (s *Slots) reclaim(asked int, active []string) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dirty = slices.DeleteFunc(s.dirty, func(d dirtySlot) bool {
-		over := d.since <= asked && !slices.Contains(active, d.id)
-		if over {
-			s.free = append(s.free, d.index)
-		}
-		return over
-	})
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -66,6 +68,9 @@ func (p *grpcPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *g
 type Client struct {
 	rpc   pb.PluginClient
 	slots *Slots
+
+	mu     sync.Mutex
+	stream *stream // of all requests; nil before the first
 }
 
 // New makes a client on a connection. slots may be nil: results then travel in chunks.
@@ -110,7 +115,7 @@ func (c *Client) Load(ctx context.Context, progress sdk.LoadProgress) error {
 	}
 	for {
 		e, err := stream.Recv()
-		if ended(err) {
+		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fromStatus(err)
@@ -126,14 +131,12 @@ type Health struct {
 	Active      []string // ids of the requests whose work has not ended
 }
 
-// Health asks how the plugin is; slots of cancelled requests that it no longer works on are lent again.
+// Health asks how the plugin is.
 func (c *Client) Health(ctx context.Context) (Health, error) {
-	asked := c.slots.mark()
 	r, err := c.rpc.Health(ctx, &pb.HealthRequest{})
 	if err != nil {
 		return Health{}, fromStatus(err)
 	}
-	c.slots.reclaim(asked, r.GetActive())
 	return Health{State: r.GetState(), MemoryBytes: int64(min(r.GetMemoryBytes(), 1<<62)), Active: r.GetActive()}, nil
 }
 
@@ -147,55 +150,4 @@ func (c *Client) Drain(ctx context.Context) error {
 func (c *Client) Shutdown(ctx context.Context) error {
 	_, err := c.rpc.Shutdown(ctx, &pb.ShutdownRequest{})
 	return fromStatus(err)
-}
-
-// Sink takes what a plugin reports about one request. Its functions may be nil and are called one after another.
-type Sink struct {
-	Accepted func()
-	Step     func(done, total int)
-	Preview  func(sdk.Image)
-}
-
-// Infer sends a request that has been checked against d, and returns its result, checked against d.
-func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Request, sink Sink) (sdk.Result, error) {
-	caller := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	message := toRequest(request, sink.Preview != nil)
-	slot, release := c.slots.lend(request.ID)
-	message.Slot = slot
-	clean := false // the plugin itself ended the stream, so it no longer writes to the slot
-	defer func() { release(clean) }()
-	events, err := c.rpc.Infer(ctx, message)
-	if err != nil {
-		return sdk.Result{}, broke(caller, fromStatus(err))
-	}
-	in := receiver{limit: d.Output.ByteLimit(), shared: c.slots.slice(slot), sink: sink}
-	for {
-		e, err := events.Recv()
-		if ended(err) {
-			clean = true
-			break
-		} else if err != nil {
-			clean = ctx.Err() == nil
-			return sdk.Result{}, broke(caller, fromStatus(err))
-		}
-		if err := in.take(e); err != nil {
-			return sdk.Result{}, err
-		}
-	}
-	result, err := in.finish()
-	if err != nil {
-		return sdk.Result{}, err
-	}
-	return result, d.CheckResult(request, result)
-}
-
-// broke tells a connection that was closed under a call from a call that was cancelled: gRPC has one code for both.
-func broke(caller context.Context, err error) error {
-	// A plugin's own error, which came with details, has no cause.
-	if errors.Is(err, context.Canceled) && caller.Err() == nil {
-		return sdk.NewError(sdk.CodeUnavailable, "the connection to the plugin was closed", nil)
-	}
-	return err
 }

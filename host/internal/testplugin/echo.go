@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,10 +80,7 @@ func (e *echo) Infer(ctx context.Context, r sdk.Request, progress sdk.Progress) 
 		progress.Step(k+1, steps)
 	}
 	w, h := int(r.Values.Int("width")), int(r.Values.Int("height"))
-	data := make([]byte, w*h*3)
-	for i := range data {
-		data[i] = byte(r.Values.Int("seed"))
-	}
+	data := bytes.Repeat([]byte{byte(r.Values.Int("seed"))}, w*h*3)
 	result := sdk.Result{Images: []sdk.Image{{MediaType: sdk.RawRGB, Width: w, Height: h, Data: data}}}
 	if name, ok := strings.CutPrefix(r.Text("prompt"), "fault:"); ok {
 		return fault(name, result)

@@ -10,6 +10,9 @@ import (
 	"github.com/vision19/vision/sdk/schema"
 )
 
+// Text makes a string UTF-8: protobuf carries nothing else, and one bad string would end the stream that all requests share.
+func Text(s string) string { return strings.ToValidUTF8(s, "?") }
+
 // ToValue returns nil for a type that Values does not hold.
 func ToValue(v any) *pb.Value {
 	switch x := v.(type) {
@@ -20,7 +23,7 @@ func ToValue(v any) *pb.Value {
 	case float64:
 		return &pb.Value{Kind: &pb.Value_Float{Float: x}}
 	case string:
-		return &pb.Value{Kind: &pb.Value_String_{String_: x}}
+		return &pb.Value{Kind: &pb.Value_String_{String_: Text(x)}}
 	}
 	return nil
 }
@@ -41,22 +44,22 @@ func FromValue(v *pb.Value) any {
 }
 
 // ToValues leaves out what Values does not hold.
-func ToValues(values schema.Values) map[string]*pb.Value {
-	out := make(map[string]*pb.Value, len(values))
+func ToValues(values schema.Values) []*pb.NamedValue {
+	out := make([]*pb.NamedValue, 0, len(values))
 	for name, v := range values {
 		if w := ToValue(v); w != nil {
-			out[name] = w
+			out = append(out, &pb.NamedValue{Name: Text(name), Value: w})
 		}
 	}
 	return out
 }
 
-// FromValues leaves out empty values.
-func FromValues(values map[string]*pb.Value) schema.Values {
+// FromValues leaves out empty values; of two with one name the last counts.
+func FromValues(values []*pb.NamedValue) schema.Values {
 	out := make(schema.Values, len(values))
-	for name, v := range values {
-		if x := FromValue(v); x != nil {
-			out[name] = x
+	for _, v := range values {
+		if x := FromValue(v.GetValue()); x != nil {
+			out[v.GetName()] = x
 		}
 	}
 	return out
@@ -123,7 +126,7 @@ func FromSchema(parameters []*pb.Parameter) schema.Schema {
 func ToFaults(faults schema.Faults) []*pb.Fault {
 	var out []*pb.Fault
 	for _, f := range faults {
-		out = append(out, &pb.Fault{Param: strings.ToValidUTF8(f.Param, "?"), Message: strings.ToValidUTF8(f.Message, "?")})
+		out = append(out, &pb.Fault{Param: Text(f.Param), Message: Text(f.Message)})
 	}
 	return out
 }

@@ -32,7 +32,7 @@ func TestValues_leave_out_what_they_do_not_hold(t *testing.T) {
 	values := schema.Values{"a": true, "b": int64(2), "c": 1.5, "d": "x"}
 	odd := schema.Values{"a": true, "b": int64(2), "c": 1.5, "d": "x", "e": 1, "f": nil}
 	message := convert.ToValues(odd)
-	message["g"], message["h"] = nil, &pb.Value{}
+	message = append(message, nil, &pb.NamedValue{Name: "g"}, &pb.NamedValue{Name: "h", Value: &pb.Value{}})
 	if got := convert.FromValues(message); !reflect.DeepEqual(got, values) {
 		t.Errorf("%v, want %v", got, values)
 	}

@@ -138,6 +138,58 @@ func (*Value_Float) isValue_Kind() {}
 
 func (*Value_String_) isValue_Kind() {}
 
+type NamedValue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         *Value                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamedValue) Reset() {
+	*x = NamedValue{}
+	mi := &file_v1_plugin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamedValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamedValue) ProtoMessage() {}
+
+func (x *NamedValue) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_plugin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamedValue.ProtoReflect.Descriptor instead.
+func (*NamedValue) Descriptor() ([]byte, []int) {
+	return file_v1_plugin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *NamedValue) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NamedValue) GetValue() *Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 type Parameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -159,7 +211,7 @@ type Parameter struct {
 
 func (x *Parameter) Reset() {
 	*x = Parameter{}
-	mi := &file_v1_plugin_proto_msgTypes[1]
+	mi := &file_v1_plugin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -171,7 +223,7 @@ func (x *Parameter) String() string {
 func (*Parameter) ProtoMessage() {}
 
 func (x *Parameter) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[1]
+	mi := &file_v1_plugin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -184,7 +236,7 @@ func (x *Parameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parameter.ProtoReflect.Descriptor instead.
 func (*Parameter) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{1}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Parameter) GetName() string {
@@ -289,7 +341,7 @@ type Sampling struct {
 
 func (x *Sampling) Reset() {
 	*x = Sampling{}
-	mi := &file_v1_plugin_proto_msgTypes[2]
+	mi := &file_v1_plugin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -301,7 +353,7 @@ func (x *Sampling) String() string {
 func (*Sampling) ProtoMessage() {}
 
 func (x *Sampling) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[2]
+	mi := &file_v1_plugin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -314,7 +366,7 @@ func (x *Sampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampling.ProtoReflect.Descriptor instead.
 func (*Sampling) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{2}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Sampling) GetMin() float64 {
@@ -354,7 +406,7 @@ type Input struct {
 
 func (x *Input) Reset() {
 	*x = Input{}
-	mi := &file_v1_plugin_proto_msgTypes[3]
+	mi := &file_v1_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -366,7 +418,7 @@ func (x *Input) String() string {
 func (*Input) ProtoMessage() {}
 
 func (x *Input) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[3]
+	mi := &file_v1_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -379,7 +431,7 @@ func (x *Input) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input.ProtoReflect.Descriptor instead.
 func (*Input) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{3}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Input) GetName() string {
@@ -450,7 +502,7 @@ type Extent struct {
 
 func (x *Extent) Reset() {
 	*x = Extent{}
-	mi := &file_v1_plugin_proto_msgTypes[4]
+	mi := &file_v1_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -462,7 +514,7 @@ func (x *Extent) String() string {
 func (*Extent) ProtoMessage() {}
 
 func (x *Extent) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[4]
+	mi := &file_v1_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -475,7 +527,7 @@ func (x *Extent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Extent.ProtoReflect.Descriptor instead.
 func (*Extent) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{4}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Extent) GetParameter() string {
@@ -520,7 +572,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_v1_plugin_proto_msgTypes[5]
+	mi := &file_v1_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +584,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[5]
+	mi := &file_v1_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +597,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{5}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Output) GetKind() string {
@@ -603,7 +655,7 @@ type Capabilities struct {
 
 func (x *Capabilities) Reset() {
 	*x = Capabilities{}
-	mi := &file_v1_plugin_proto_msgTypes[6]
+	mi := &file_v1_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +667,7 @@ func (x *Capabilities) String() string {
 func (*Capabilities) ProtoMessage() {}
 
 func (x *Capabilities) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[6]
+	mi := &file_v1_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +680,7 @@ func (x *Capabilities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capabilities.ProtoReflect.Descriptor instead.
 func (*Capabilities) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{6}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Capabilities) GetMaxConcurrency() uint32 {
@@ -685,7 +737,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_v1_plugin_proto_msgTypes[7]
+	mi := &file_v1_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +749,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[7]
+	mi := &file_v1_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +762,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{7}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Description) GetEndpoint() string {
@@ -803,7 +855,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_v1_plugin_proto_msgTypes[8]
+	mi := &file_v1_plugin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +867,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[8]
+	mi := &file_v1_plugin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +880,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{8}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Error) GetCode() string {
@@ -876,7 +928,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_v1_plugin_proto_msgTypes[9]
+	mi := &file_v1_plugin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +940,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[9]
+	mi := &file_v1_plugin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +953,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{9}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Fault) GetParam() string {
@@ -926,7 +978,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[10]
+	mi := &file_v1_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +990,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[10]
+	mi := &file_v1_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1003,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{10}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 type DescribeResponse struct {
@@ -965,7 +1017,7 @@ type DescribeResponse struct {
 
 func (x *DescribeResponse) Reset() {
 	*x = DescribeResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[11]
+	mi := &file_v1_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1029,7 @@ func (x *DescribeResponse) String() string {
 func (*DescribeResponse) ProtoMessage() {}
 
 func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[11]
+	mi := &file_v1_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1042,7 @@ func (x *DescribeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeResponse.ProtoReflect.Descriptor instead.
 func (*DescribeResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{11}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DescribeResponse) GetDescription() *Description {
@@ -1026,7 +1078,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_v1_plugin_proto_msgTypes[12]
+	mi := &file_v1_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1090,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[12]
+	mi := &file_v1_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1103,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{12}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Device) GetName() string {
@@ -1084,7 +1136,7 @@ func (x *Device) GetThreads() uint32 {
 
 type ConfigureRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Values        map[string]*Value      `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values        []*NamedValue          `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	Device        *Device                `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1092,7 +1144,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[13]
+	mi := &file_v1_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1156,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[13]
+	mi := &file_v1_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,10 +1169,10 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{13}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{14}
 }
 
-func (x *ConfigureRequest) GetValues() map[string]*Value {
+func (x *ConfigureRequest) GetValues() []*NamedValue {
 	if x != nil {
 		return x.Values
 	}
@@ -1143,7 +1195,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[14]
+	mi := &file_v1_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1207,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[14]
+	mi := &file_v1_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1220,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{14}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ConfigureResponse) GetDescription() *Description {
@@ -1186,7 +1238,7 @@ type LoadRequest struct {
 
 func (x *LoadRequest) Reset() {
 	*x = LoadRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[15]
+	mi := &file_v1_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1250,7 @@ func (x *LoadRequest) String() string {
 func (*LoadRequest) ProtoMessage() {}
 
 func (x *LoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[15]
+	mi := &file_v1_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1263,7 @@ func (x *LoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadRequest.ProtoReflect.Descriptor instead.
 func (*LoadRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{15}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 type LoadEvent struct {
@@ -1224,7 +1276,7 @@ type LoadEvent struct {
 
 func (x *LoadEvent) Reset() {
 	*x = LoadEvent{}
-	mi := &file_v1_plugin_proto_msgTypes[16]
+	mi := &file_v1_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1288,7 @@ func (x *LoadEvent) String() string {
 func (*LoadEvent) ProtoMessage() {}
 
 func (x *LoadEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[16]
+	mi := &file_v1_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1301,7 @@ func (x *LoadEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadEvent.ProtoReflect.Descriptor instead.
 func (*LoadEvent) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{16}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LoadEvent) GetFraction() float64 {
@@ -1278,7 +1330,7 @@ type Image struct {
 
 func (x *Image) Reset() {
 	*x = Image{}
-	mi := &file_v1_plugin_proto_msgTypes[17]
+	mi := &file_v1_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1342,7 @@ func (x *Image) String() string {
 func (*Image) ProtoMessage() {}
 
 func (x *Image) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[17]
+	mi := &file_v1_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1355,7 @@ func (x *Image) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Image.ProtoReflect.Descriptor instead.
 func (*Image) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{17}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Image) GetMediaType() string {
@@ -1343,7 +1395,7 @@ type Images struct {
 
 func (x *Images) Reset() {
 	*x = Images{}
-	mi := &file_v1_plugin_proto_msgTypes[18]
+	mi := &file_v1_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1407,7 @@ func (x *Images) String() string {
 func (*Images) ProtoMessage() {}
 
 func (x *Images) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[18]
+	mi := &file_v1_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1420,7 @@ func (x *Images) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Images.ProtoReflect.Descriptor instead.
 func (*Images) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{18}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Images) GetImages() []*Image {
@@ -1387,7 +1439,7 @@ type Texts struct {
 
 func (x *Texts) Reset() {
 	*x = Texts{}
-	mi := &file_v1_plugin_proto_msgTypes[19]
+	mi := &file_v1_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1399,7 +1451,7 @@ func (x *Texts) String() string {
 func (*Texts) ProtoMessage() {}
 
 func (x *Texts) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[19]
+	mi := &file_v1_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1412,7 +1464,7 @@ func (x *Texts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Texts.ProtoReflect.Descriptor instead.
 func (*Texts) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{19}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Texts) GetTexts() []string {
@@ -1422,12 +1474,138 @@ func (x *Texts) GetTexts() []string {
 	return nil
 }
 
+type InferCommands struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Commands      []*InferCommand        `protobuf:"bytes,1,rep,name=commands,proto3" json:"commands,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InferCommands) Reset() {
+	*x = InferCommands{}
+	mi := &file_v1_plugin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InferCommands) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InferCommands) ProtoMessage() {}
+
+func (x *InferCommands) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_plugin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InferCommands.ProtoReflect.Descriptor instead.
+func (*InferCommands) Descriptor() ([]byte, []int) {
+	return file_v1_plugin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *InferCommands) GetCommands() []*InferCommand {
+	if x != nil {
+		return x.Commands
+	}
+	return nil
+}
+
+type InferCommand struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Command:
+	//
+	//	*InferCommand_Start
+	//	*InferCommand_Cancel
+	Command       isInferCommand_Command `protobuf_oneof:"command"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InferCommand) Reset() {
+	*x = InferCommand{}
+	mi := &file_v1_plugin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InferCommand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InferCommand) ProtoMessage() {}
+
+func (x *InferCommand) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_plugin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InferCommand.ProtoReflect.Descriptor instead.
+func (*InferCommand) Descriptor() ([]byte, []int) {
+	return file_v1_plugin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *InferCommand) GetCommand() isInferCommand_Command {
+	if x != nil {
+		return x.Command
+	}
+	return nil
+}
+
+func (x *InferCommand) GetStart() *InferRequest {
+	if x != nil {
+		if x, ok := x.Command.(*InferCommand_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *InferCommand) GetCancel() string {
+	if x != nil {
+		if x, ok := x.Command.(*InferCommand_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return ""
+}
+
+type isInferCommand_Command interface {
+	isInferCommand_Command()
+}
+
+type InferCommand_Start struct {
+	Start *InferRequest `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
+}
+
+type InferCommand_Cancel struct {
+	Cancel string `protobuf:"bytes,2,opt,name=cancel,proto3,oneof"` // the id of a request, which may be over
+}
+
+func (*InferCommand_Start) isInferCommand_Command() {}
+
+func (*InferCommand_Cancel) isInferCommand_Command() {}
+
 type InferRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Texts         map[string]*Texts      `protobuf:"bytes,2,rep,name=texts,proto3" json:"texts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Images        map[string]*Images     `protobuf:"bytes,3,rep,name=images,proto3" json:"images,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Values        map[string]*Value      `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values        []*NamedValue          `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
 	Previews      bool                   `protobuf:"varint,5,opt,name=previews,proto3" json:"previews,omitempty"`
 	Slot          *Slot                  `protobuf:"bytes,6,opt,name=slot,proto3" json:"slot,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1436,7 +1614,7 @@ type InferRequest struct {
 
 func (x *InferRequest) Reset() {
 	*x = InferRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[20]
+	mi := &file_v1_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1448,7 +1626,7 @@ func (x *InferRequest) String() string {
 func (*InferRequest) ProtoMessage() {}
 
 func (x *InferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[20]
+	mi := &file_v1_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1461,7 +1639,7 @@ func (x *InferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InferRequest.ProtoReflect.Descriptor instead.
 func (*InferRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{20}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *InferRequest) GetId() string {
@@ -1485,7 +1663,7 @@ func (x *InferRequest) GetImages() map[string]*Images {
 	return nil
 }
 
-func (x *InferRequest) GetValues() map[string]*Value {
+func (x *InferRequest) GetValues() []*NamedValue {
 	if x != nil {
 		return x.Values
 	}
@@ -1517,7 +1695,7 @@ type Slot struct {
 
 func (x *Slot) Reset() {
 	*x = Slot{}
-	mi := &file_v1_plugin_proto_msgTypes[21]
+	mi := &file_v1_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1707,7 @@ func (x *Slot) String() string {
 func (*Slot) ProtoMessage() {}
 
 func (x *Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[21]
+	mi := &file_v1_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1720,7 @@ func (x *Slot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slot.ProtoReflect.Descriptor instead.
 func (*Slot) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{21}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Slot) GetOffset() uint64 {
@@ -1559,8 +1737,53 @@ func (x *Slot) GetSize() uint64 {
 	return 0
 }
 
+type InferEvents struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []*InferEvent          `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InferEvents) Reset() {
+	*x = InferEvents{}
+	mi := &file_v1_plugin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InferEvents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InferEvents) ProtoMessage() {}
+
+func (x *InferEvents) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_plugin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InferEvents.ProtoReflect.Descriptor instead.
+func (*InferEvents) Descriptor() ([]byte, []int) {
+	return file_v1_plugin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *InferEvents) GetEvents() []*InferEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
 type InferEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // the request's
 	// Types that are valid to be assigned to Event:
 	//
 	//	*InferEvent_Accepted
@@ -1568,6 +1791,7 @@ type InferEvent struct {
 	//	*InferEvent_Preview
 	//	*InferEvent_Result
 	//	*InferEvent_Chunk
+	//	*InferEvent_End
 	Event         isInferEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1575,7 +1799,7 @@ type InferEvent struct {
 
 func (x *InferEvent) Reset() {
 	*x = InferEvent{}
-	mi := &file_v1_plugin_proto_msgTypes[22]
+	mi := &file_v1_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1811,7 @@ func (x *InferEvent) String() string {
 func (*InferEvent) ProtoMessage() {}
 
 func (x *InferEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[22]
+	mi := &file_v1_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1824,14 @@ func (x *InferEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InferEvent.ProtoReflect.Descriptor instead.
 func (*InferEvent) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{22}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *InferEvent) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 func (x *InferEvent) GetEvent() isInferEvent_Event {
@@ -1655,28 +1886,41 @@ func (x *InferEvent) GetChunk() []byte {
 	return nil
 }
 
+func (x *InferEvent) GetEnd() *End {
+	if x != nil {
+		if x, ok := x.Event.(*InferEvent_End); ok {
+			return x.End
+		}
+	}
+	return nil
+}
+
 type isInferEvent_Event interface {
 	isInferEvent_Event()
 }
 
 type InferEvent_Accepted struct {
-	Accepted *Accepted `protobuf:"bytes,1,opt,name=accepted,proto3,oneof"`
+	Accepted *Accepted `protobuf:"bytes,2,opt,name=accepted,proto3,oneof"`
 }
 
 type InferEvent_Step struct {
-	Step *Step `protobuf:"bytes,2,opt,name=step,proto3,oneof"`
+	Step *Step `protobuf:"bytes,3,opt,name=step,proto3,oneof"`
 }
 
 type InferEvent_Preview struct {
-	Preview *Image `protobuf:"bytes,3,opt,name=preview,proto3,oneof"`
+	Preview *Image `protobuf:"bytes,4,opt,name=preview,proto3,oneof"`
 }
 
 type InferEvent_Result struct {
-	Result *Result `protobuf:"bytes,4,opt,name=result,proto3,oneof"`
+	Result *Result `protobuf:"bytes,5,opt,name=result,proto3,oneof"`
 }
 
 type InferEvent_Chunk struct {
-	Chunk []byte `protobuf:"bytes,5,opt,name=chunk,proto3,oneof"`
+	Chunk []byte `protobuf:"bytes,6,opt,name=chunk,proto3,oneof"`
+}
+
+type InferEvent_End struct {
+	End *End `protobuf:"bytes,7,opt,name=end,proto3,oneof"`
 }
 
 func (*InferEvent_Accepted) isInferEvent_Event() {}
@@ -1689,6 +1933,8 @@ func (*InferEvent_Result) isInferEvent_Event() {}
 
 func (*InferEvent_Chunk) isInferEvent_Event() {}
 
+func (*InferEvent_End) isInferEvent_Event() {}
+
 type Accepted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1697,7 +1943,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_v1_plugin_proto_msgTypes[23]
+	mi := &file_v1_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1955,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[23]
+	mi := &file_v1_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1968,52 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{23}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+// End is the last event of a request: the plugin works on it no more.
+type End struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"` // absent after a result
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *End) Reset() {
+	*x = End{}
+	mi := &file_v1_plugin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *End) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*End) ProtoMessage() {}
+
+func (x *End) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_plugin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use End.ProtoReflect.Descriptor instead.
+func (*End) Descriptor() ([]byte, []int) {
+	return file_v1_plugin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *End) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
 }
 
 type Step struct {
@@ -1735,7 +2026,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_v1_plugin_proto_msgTypes[24]
+	mi := &file_v1_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +2038,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[24]
+	mi := &file_v1_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +2051,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{24}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Step) GetDone() uint32 {
@@ -1782,7 +2073,7 @@ type Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Images        []*Blob                `protobuf:"bytes,1,rep,name=images,proto3" json:"images,omitempty"`
 	Embeddings    []*Embedding           `protobuf:"bytes,2,rep,name=embeddings,proto3" json:"embeddings,omitempty"`
-	Values        map[string]*Value      `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values        []*NamedValue          `protobuf:"bytes,3,rep,name=values,proto3" json:"values,omitempty"`
 	Unsafe        bool                   `protobuf:"varint,4,opt,name=unsafe,proto3" json:"unsafe,omitempty"`
 	Features      *Features              `protobuf:"bytes,5,opt,name=features,proto3" json:"features,omitempty"`
 	Warnings      []string               `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
@@ -1793,7 +2084,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_v1_plugin_proto_msgTypes[25]
+	mi := &file_v1_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1805,7 +2096,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[25]
+	mi := &file_v1_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1818,7 +2109,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{25}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Result) GetImages() []*Blob {
@@ -1835,7 +2126,7 @@ func (x *Result) GetEmbeddings() []*Embedding {
 	return nil
 }
 
-func (x *Result) GetValues() map[string]*Value {
+func (x *Result) GetValues() []*NamedValue {
 	if x != nil {
 		return x.Values
 	}
@@ -1882,7 +2173,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_v1_plugin_proto_msgTypes[26]
+	mi := &file_v1_plugin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2185,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[26]
+	mi := &file_v1_plugin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2198,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{26}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Blob) GetMediaType() string {
@@ -1947,7 +2238,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_v1_plugin_proto_msgTypes[27]
+	mi := &file_v1_plugin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2250,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[27]
+	mi := &file_v1_plugin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2263,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{27}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Embedding) GetValues() []float32 {
@@ -1993,7 +2284,7 @@ type Features struct {
 
 func (x *Features) Reset() {
 	*x = Features{}
-	mi := &file_v1_plugin_proto_msgTypes[28]
+	mi := &file_v1_plugin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2296,7 @@ func (x *Features) String() string {
 func (*Features) ProtoMessage() {}
 
 func (x *Features) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[28]
+	mi := &file_v1_plugin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2018,7 +2309,7 @@ func (x *Features) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Features.ProtoReflect.Descriptor instead.
 func (*Features) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{28}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Features) GetHashes() map[string]string {
@@ -2043,7 +2334,7 @@ type HealthRequest struct {
 
 func (x *HealthRequest) Reset() {
 	*x = HealthRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[29]
+	mi := &file_v1_plugin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2055,7 +2346,7 @@ func (x *HealthRequest) String() string {
 func (*HealthRequest) ProtoMessage() {}
 
 func (x *HealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[29]
+	mi := &file_v1_plugin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2068,7 +2359,7 @@ func (x *HealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
 func (*HealthRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{29}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{34}
 }
 
 type HealthResponse struct {
@@ -2082,7 +2373,7 @@ type HealthResponse struct {
 
 func (x *HealthResponse) Reset() {
 	*x = HealthResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[30]
+	mi := &file_v1_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2385,7 @@ func (x *HealthResponse) String() string {
 func (*HealthResponse) ProtoMessage() {}
 
 func (x *HealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[30]
+	mi := &file_v1_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2398,7 @@ func (x *HealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthResponse.ProtoReflect.Descriptor instead.
 func (*HealthResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{30}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HealthResponse) GetState() string {
@@ -2139,7 +2430,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[31]
+	mi := &file_v1_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2442,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[31]
+	mi := &file_v1_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2455,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{31}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 type DrainResponse struct {
@@ -2175,7 +2466,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[32]
+	mi := &file_v1_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2478,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[32]
+	mi := &file_v1_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2491,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{32}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 type ShutdownRequest struct {
@@ -2211,7 +2502,7 @@ type ShutdownRequest struct {
 
 func (x *ShutdownRequest) Reset() {
 	*x = ShutdownRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[33]
+	mi := &file_v1_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2514,7 @@ func (x *ShutdownRequest) String() string {
 func (*ShutdownRequest) ProtoMessage() {}
 
 func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[33]
+	mi := &file_v1_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2527,7 @@ func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownRequest.ProtoReflect.Descriptor instead.
 func (*ShutdownRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{33}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 type ShutdownResponse struct {
@@ -2247,7 +2538,7 @@ type ShutdownResponse struct {
 
 func (x *ShutdownResponse) Reset() {
 	*x = ShutdownResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[34]
+	mi := &file_v1_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2259,7 +2550,7 @@ func (x *ShutdownResponse) String() string {
 func (*ShutdownResponse) ProtoMessage() {}
 
 func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[34]
+	mi := &file_v1_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2272,7 +2563,7 @@ func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownResponse.ProtoReflect.Descriptor instead.
 func (*ShutdownResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{34}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 var File_v1_plugin_proto protoreflect.FileDescriptor
@@ -2285,7 +2576,11 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x03int\x18\x02 \x01(\x03H\x00R\x03int\x12\x16\n" +
 	"\x05float\x18\x03 \x01(\x01H\x00R\x05float\x12\x18\n" +
 	"\x06string\x18\x04 \x01(\tH\x00R\x06stringB\x06\n" +
-	"\x04kind\"\xad\x03\n" +
+	"\x04kind\"O\n" +
+	"\n" +
+	"NamedValue\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\x05value\x18\x02 \x01(\v2\x17.vision.plugin.v1.ValueR\x05value\"\xad\x03\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03doc\x18\x02 \x01(\tR\x03doc\x12\x12\n" +
@@ -2378,13 +2673,10 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12!\n" +
 	"\fmemory_bytes\x18\x03 \x01(\x04R\vmemoryBytes\x12\x18\n" +
-	"\athreads\x18\x04 \x01(\rR\athreads\"\xe0\x01\n" +
-	"\x10ConfigureRequest\x12F\n" +
-	"\x06values\x18\x01 \x03(\v2..vision.plugin.v1.ConfigureRequest.ValuesEntryR\x06values\x120\n" +
-	"\x06device\x18\x02 \x01(\v2\x18.vision.plugin.v1.DeviceR\x06device\x1aR\n" +
-	"\vValuesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.vision.plugin.v1.ValueR\x05value:\x028\x01\"T\n" +
+	"\athreads\x18\x04 \x01(\rR\athreads\"z\n" +
+	"\x10ConfigureRequest\x124\n" +
+	"\x06values\x18\x01 \x03(\v2\x1c.vision.plugin.v1.NamedValueR\x06values\x120\n" +
+	"\x06device\x18\x02 \x01(\v2\x18.vision.plugin.v1.DeviceR\x06device\"T\n" +
 	"\x11ConfigureResponse\x12?\n" +
 	"\vdescription\x18\x01 \x01(\v2\x1d.vision.plugin.v1.DescriptionR\vdescription\"\r\n" +
 	"\vLoadRequest\"=\n" +
@@ -2400,12 +2692,18 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x06Images\x12/\n" +
 	"\x06images\x18\x01 \x03(\v2\x17.vision.plugin.v1.ImageR\x06images\"\x1d\n" +
 	"\x05Texts\x12\x14\n" +
-	"\x05texts\x18\x01 \x03(\tR\x05texts\"\xab\x04\n" +
+	"\x05texts\x18\x01 \x03(\tR\x05texts\"K\n" +
+	"\rInferCommands\x12:\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1e.vision.plugin.v1.InferCommandR\bcommands\"k\n" +
+	"\fInferCommand\x126\n" +
+	"\x05start\x18\x01 \x01(\v2\x1e.vision.plugin.v1.InferRequestH\x00R\x05start\x12\x18\n" +
+	"\x06cancel\x18\x02 \x01(\tH\x00R\x06cancelB\t\n" +
+	"\acommand\"\xc9\x03\n" +
 	"\fInferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
 	"\x05texts\x18\x02 \x03(\v2).vision.plugin.v1.InferRequest.TextsEntryR\x05texts\x12B\n" +
-	"\x06images\x18\x03 \x03(\v2*.vision.plugin.v1.InferRequest.ImagesEntryR\x06images\x12B\n" +
-	"\x06values\x18\x04 \x03(\v2*.vision.plugin.v1.InferRequest.ValuesEntryR\x06values\x12\x1a\n" +
+	"\x06images\x18\x03 \x03(\v2*.vision.plugin.v1.InferRequest.ImagesEntryR\x06images\x124\n" +
+	"\x06values\x18\x04 \x03(\v2\x1c.vision.plugin.v1.NamedValueR\x06values\x12\x1a\n" +
 	"\bpreviews\x18\x05 \x01(\bR\bpreviews\x12*\n" +
 	"\x04slot\x18\x06 \x01(\v2\x16.vision.plugin.v1.SlotR\x04slot\x1aQ\n" +
 	"\n" +
@@ -2414,39 +2712,39 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x17.vision.plugin.v1.TextsR\x05value:\x028\x01\x1aS\n" +
 	"\vImagesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
-	"\x05value\x18\x02 \x01(\v2\x18.vision.plugin.v1.ImagesR\x05value:\x028\x01\x1aR\n" +
-	"\vValuesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.vision.plugin.v1.ValueR\x05value:\x028\x01\"2\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.vision.plugin.v1.ImagesR\x05value:\x028\x01\"2\n" +
 	"\x04Slot\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x04R\x06offset\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x04R\x04size\"\xfe\x01\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\"C\n" +
+	"\vInferEvents\x124\n" +
+	"\x06events\x18\x01 \x03(\v2\x1c.vision.plugin.v1.InferEventR\x06events\"\xb9\x02\n" +
 	"\n" +
-	"InferEvent\x128\n" +
-	"\baccepted\x18\x01 \x01(\v2\x1a.vision.plugin.v1.AcceptedH\x00R\baccepted\x12,\n" +
-	"\x04step\x18\x02 \x01(\v2\x16.vision.plugin.v1.StepH\x00R\x04step\x123\n" +
-	"\apreview\x18\x03 \x01(\v2\x17.vision.plugin.v1.ImageH\x00R\apreview\x122\n" +
-	"\x06result\x18\x04 \x01(\v2\x18.vision.plugin.v1.ResultH\x00R\x06result\x12\x16\n" +
-	"\x05chunk\x18\x05 \x01(\fH\x00R\x05chunkB\a\n" +
+	"InferEvent\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x128\n" +
+	"\baccepted\x18\x02 \x01(\v2\x1a.vision.plugin.v1.AcceptedH\x00R\baccepted\x12,\n" +
+	"\x04step\x18\x03 \x01(\v2\x16.vision.plugin.v1.StepH\x00R\x04step\x123\n" +
+	"\apreview\x18\x04 \x01(\v2\x17.vision.plugin.v1.ImageH\x00R\apreview\x122\n" +
+	"\x06result\x18\x05 \x01(\v2\x18.vision.plugin.v1.ResultH\x00R\x06result\x12\x16\n" +
+	"\x05chunk\x18\x06 \x01(\fH\x00R\x05chunk\x12)\n" +
+	"\x03end\x18\a \x01(\v2\x15.vision.plugin.v1.EndH\x00R\x03endB\a\n" +
 	"\x05event\"\n" +
 	"\n" +
-	"\bAccepted\"0\n" +
+	"\bAccepted\"4\n" +
+	"\x03End\x12-\n" +
+	"\x05error\x18\x01 \x01(\v2\x17.vision.plugin.v1.ErrorR\x05error\"0\n" +
 	"\x04Step\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\rR\x04done\x12\x14\n" +
-	"\x05total\x18\x02 \x01(\rR\x05total\"\x8c\x03\n" +
+	"\x05total\x18\x02 \x01(\rR\x05total\"\xb0\x02\n" +
 	"\x06Result\x12.\n" +
 	"\x06images\x18\x01 \x03(\v2\x16.vision.plugin.v1.BlobR\x06images\x12;\n" +
 	"\n" +
 	"embeddings\x18\x02 \x03(\v2\x1b.vision.plugin.v1.EmbeddingR\n" +
-	"embeddings\x12<\n" +
-	"\x06values\x18\x03 \x03(\v2$.vision.plugin.v1.Result.ValuesEntryR\x06values\x12\x16\n" +
+	"embeddings\x124\n" +
+	"\x06values\x18\x03 \x03(\v2\x1c.vision.plugin.v1.NamedValueR\x06values\x12\x16\n" +
 	"\x06unsafe\x18\x04 \x01(\bR\x06unsafe\x126\n" +
 	"\bfeatures\x18\x05 \x01(\v2\x1a.vision.plugin.v1.FeaturesR\bfeatures\x12\x1a\n" +
 	"\bwarnings\x18\x06 \x03(\tR\bwarnings\x12\x17\n" +
-	"\ain_slot\x18\a \x01(\bR\x06inSlot\x1aR\n" +
-	"\vValuesEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.vision.plugin.v1.ValueR\x05value:\x028\x01\"g\n" +
+	"\ain_slot\x18\a \x01(\bR\x06inSlot\"g\n" +
 	"\x04Blob\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12\x14\n" +
@@ -2469,12 +2767,12 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\fDrainRequest\"\x0f\n" +
 	"\rDrainResponse\"\x11\n" +
 	"\x0fShutdownRequest\"\x12\n" +
-	"\x10ShutdownResponse2\xaa\x04\n" +
+	"\x10ShutdownResponse2\xae\x04\n" +
 	"\x06Plugin\x12Q\n" +
 	"\bDescribe\x12!.vision.plugin.v1.DescribeRequest\x1a\".vision.plugin.v1.DescribeResponse\x12T\n" +
 	"\tConfigure\x12\".vision.plugin.v1.ConfigureRequest\x1a#.vision.plugin.v1.ConfigureResponse\x12D\n" +
-	"\x04Load\x12\x1d.vision.plugin.v1.LoadRequest\x1a\x1b.vision.plugin.v1.LoadEvent0\x01\x12G\n" +
-	"\x05Infer\x12\x1e.vision.plugin.v1.InferRequest\x1a\x1c.vision.plugin.v1.InferEvent0\x01\x12K\n" +
+	"\x04Load\x12\x1d.vision.plugin.v1.LoadRequest\x1a\x1b.vision.plugin.v1.LoadEvent0\x01\x12K\n" +
+	"\x05Infer\x12\x1f.vision.plugin.v1.InferCommands\x1a\x1d.vision.plugin.v1.InferEvents(\x010\x01\x12K\n" +
 	"\x06Health\x12\x1f.vision.plugin.v1.HealthRequest\x1a .vision.plugin.v1.HealthResponse\x12H\n" +
 	"\x05Drain\x12\x1e.vision.plugin.v1.DrainRequest\x1a\x1f.vision.plugin.v1.DrainResponse\x12Q\n" +
 	"\bShutdown\x12!.vision.plugin.v1.ShutdownRequest\x1a\".vision.plugin.v1.ShutdownResponseB;Z9github.com/vision19/vision/sdk/internal/proto/v1;pluginv1b\x06proto3"
@@ -2491,106 +2789,111 @@ func file_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_v1_plugin_proto_rawDescData
 }
 
-var file_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_v1_plugin_proto_goTypes = []any{
 	(*Value)(nil),             // 0: vision.plugin.v1.Value
-	(*Parameter)(nil),         // 1: vision.plugin.v1.Parameter
-	(*Sampling)(nil),          // 2: vision.plugin.v1.Sampling
-	(*Input)(nil),             // 3: vision.plugin.v1.Input
-	(*Extent)(nil),            // 4: vision.plugin.v1.Extent
-	(*Output)(nil),            // 5: vision.plugin.v1.Output
-	(*Capabilities)(nil),      // 6: vision.plugin.v1.Capabilities
-	(*Description)(nil),       // 7: vision.plugin.v1.Description
-	(*Error)(nil),             // 8: vision.plugin.v1.Error
-	(*Fault)(nil),             // 9: vision.plugin.v1.Fault
-	(*DescribeRequest)(nil),   // 10: vision.plugin.v1.DescribeRequest
-	(*DescribeResponse)(nil),  // 11: vision.plugin.v1.DescribeResponse
-	(*Device)(nil),            // 12: vision.plugin.v1.Device
-	(*ConfigureRequest)(nil),  // 13: vision.plugin.v1.ConfigureRequest
-	(*ConfigureResponse)(nil), // 14: vision.plugin.v1.ConfigureResponse
-	(*LoadRequest)(nil),       // 15: vision.plugin.v1.LoadRequest
-	(*LoadEvent)(nil),         // 16: vision.plugin.v1.LoadEvent
-	(*Image)(nil),             // 17: vision.plugin.v1.Image
-	(*Images)(nil),            // 18: vision.plugin.v1.Images
-	(*Texts)(nil),             // 19: vision.plugin.v1.Texts
-	(*InferRequest)(nil),      // 20: vision.plugin.v1.InferRequest
-	(*Slot)(nil),              // 21: vision.plugin.v1.Slot
-	(*InferEvent)(nil),        // 22: vision.plugin.v1.InferEvent
-	(*Accepted)(nil),          // 23: vision.plugin.v1.Accepted
-	(*Step)(nil),              // 24: vision.plugin.v1.Step
-	(*Result)(nil),            // 25: vision.plugin.v1.Result
-	(*Blob)(nil),              // 26: vision.plugin.v1.Blob
-	(*Embedding)(nil),         // 27: vision.plugin.v1.Embedding
-	(*Features)(nil),          // 28: vision.plugin.v1.Features
-	(*HealthRequest)(nil),     // 29: vision.plugin.v1.HealthRequest
-	(*HealthResponse)(nil),    // 30: vision.plugin.v1.HealthResponse
-	(*DrainRequest)(nil),      // 31: vision.plugin.v1.DrainRequest
-	(*DrainResponse)(nil),     // 32: vision.plugin.v1.DrainResponse
-	(*ShutdownRequest)(nil),   // 33: vision.plugin.v1.ShutdownRequest
-	(*ShutdownResponse)(nil),  // 34: vision.plugin.v1.ShutdownResponse
-	nil,                       // 35: vision.plugin.v1.ConfigureRequest.ValuesEntry
-	nil,                       // 36: vision.plugin.v1.InferRequest.TextsEntry
-	nil,                       // 37: vision.plugin.v1.InferRequest.ImagesEntry
-	nil,                       // 38: vision.plugin.v1.InferRequest.ValuesEntry
-	nil,                       // 39: vision.plugin.v1.Result.ValuesEntry
-	nil,                       // 40: vision.plugin.v1.Features.HashesEntry
+	(*NamedValue)(nil),        // 1: vision.plugin.v1.NamedValue
+	(*Parameter)(nil),         // 2: vision.plugin.v1.Parameter
+	(*Sampling)(nil),          // 3: vision.plugin.v1.Sampling
+	(*Input)(nil),             // 4: vision.plugin.v1.Input
+	(*Extent)(nil),            // 5: vision.plugin.v1.Extent
+	(*Output)(nil),            // 6: vision.plugin.v1.Output
+	(*Capabilities)(nil),      // 7: vision.plugin.v1.Capabilities
+	(*Description)(nil),       // 8: vision.plugin.v1.Description
+	(*Error)(nil),             // 9: vision.plugin.v1.Error
+	(*Fault)(nil),             // 10: vision.plugin.v1.Fault
+	(*DescribeRequest)(nil),   // 11: vision.plugin.v1.DescribeRequest
+	(*DescribeResponse)(nil),  // 12: vision.plugin.v1.DescribeResponse
+	(*Device)(nil),            // 13: vision.plugin.v1.Device
+	(*ConfigureRequest)(nil),  // 14: vision.plugin.v1.ConfigureRequest
+	(*ConfigureResponse)(nil), // 15: vision.plugin.v1.ConfigureResponse
+	(*LoadRequest)(nil),       // 16: vision.plugin.v1.LoadRequest
+	(*LoadEvent)(nil),         // 17: vision.plugin.v1.LoadEvent
+	(*Image)(nil),             // 18: vision.plugin.v1.Image
+	(*Images)(nil),            // 19: vision.plugin.v1.Images
+	(*Texts)(nil),             // 20: vision.plugin.v1.Texts
+	(*InferCommands)(nil),     // 21: vision.plugin.v1.InferCommands
+	(*InferCommand)(nil),      // 22: vision.plugin.v1.InferCommand
+	(*InferRequest)(nil),      // 23: vision.plugin.v1.InferRequest
+	(*Slot)(nil),              // 24: vision.plugin.v1.Slot
+	(*InferEvents)(nil),       // 25: vision.plugin.v1.InferEvents
+	(*InferEvent)(nil),        // 26: vision.plugin.v1.InferEvent
+	(*Accepted)(nil),          // 27: vision.plugin.v1.Accepted
+	(*End)(nil),               // 28: vision.plugin.v1.End
+	(*Step)(nil),              // 29: vision.plugin.v1.Step
+	(*Result)(nil),            // 30: vision.plugin.v1.Result
+	(*Blob)(nil),              // 31: vision.plugin.v1.Blob
+	(*Embedding)(nil),         // 32: vision.plugin.v1.Embedding
+	(*Features)(nil),          // 33: vision.plugin.v1.Features
+	(*HealthRequest)(nil),     // 34: vision.plugin.v1.HealthRequest
+	(*HealthResponse)(nil),    // 35: vision.plugin.v1.HealthResponse
+	(*DrainRequest)(nil),      // 36: vision.plugin.v1.DrainRequest
+	(*DrainResponse)(nil),     // 37: vision.plugin.v1.DrainResponse
+	(*ShutdownRequest)(nil),   // 38: vision.plugin.v1.ShutdownRequest
+	(*ShutdownResponse)(nil),  // 39: vision.plugin.v1.ShutdownResponse
+	nil,                       // 40: vision.plugin.v1.InferRequest.TextsEntry
+	nil,                       // 41: vision.plugin.v1.InferRequest.ImagesEntry
+	nil,                       // 42: vision.plugin.v1.Features.HashesEntry
 }
 var file_v1_plugin_proto_depIdxs = []int32{
-	0,  // 0: vision.plugin.v1.Parameter.default:type_name -> vision.plugin.v1.Value
-	0,  // 1: vision.plugin.v1.Parameter.allowed:type_name -> vision.plugin.v1.Value
-	2,  // 2: vision.plugin.v1.Parameter.sampling:type_name -> vision.plugin.v1.Sampling
-	0,  // 3: vision.plugin.v1.Sampling.values:type_name -> vision.plugin.v1.Value
-	4,  // 4: vision.plugin.v1.Output.width:type_name -> vision.plugin.v1.Extent
-	4,  // 5: vision.plugin.v1.Output.height:type_name -> vision.plugin.v1.Extent
-	3,  // 6: vision.plugin.v1.Description.inputs:type_name -> vision.plugin.v1.Input
-	1,  // 7: vision.plugin.v1.Description.parameters:type_name -> vision.plugin.v1.Parameter
-	5,  // 8: vision.plugin.v1.Description.output:type_name -> vision.plugin.v1.Output
-	1,  // 9: vision.plugin.v1.Description.config:type_name -> vision.plugin.v1.Parameter
-	6,  // 10: vision.plugin.v1.Description.capabilities:type_name -> vision.plugin.v1.Capabilities
-	9,  // 11: vision.plugin.v1.Error.faults:type_name -> vision.plugin.v1.Fault
-	7,  // 12: vision.plugin.v1.DescribeResponse.description:type_name -> vision.plugin.v1.Description
-	35, // 13: vision.plugin.v1.ConfigureRequest.values:type_name -> vision.plugin.v1.ConfigureRequest.ValuesEntry
-	12, // 14: vision.plugin.v1.ConfigureRequest.device:type_name -> vision.plugin.v1.Device
-	7,  // 15: vision.plugin.v1.ConfigureResponse.description:type_name -> vision.plugin.v1.Description
-	17, // 16: vision.plugin.v1.Images.images:type_name -> vision.plugin.v1.Image
-	36, // 17: vision.plugin.v1.InferRequest.texts:type_name -> vision.plugin.v1.InferRequest.TextsEntry
-	37, // 18: vision.plugin.v1.InferRequest.images:type_name -> vision.plugin.v1.InferRequest.ImagesEntry
-	38, // 19: vision.plugin.v1.InferRequest.values:type_name -> vision.plugin.v1.InferRequest.ValuesEntry
-	21, // 20: vision.plugin.v1.InferRequest.slot:type_name -> vision.plugin.v1.Slot
-	23, // 21: vision.plugin.v1.InferEvent.accepted:type_name -> vision.plugin.v1.Accepted
-	24, // 22: vision.plugin.v1.InferEvent.step:type_name -> vision.plugin.v1.Step
-	17, // 23: vision.plugin.v1.InferEvent.preview:type_name -> vision.plugin.v1.Image
-	25, // 24: vision.plugin.v1.InferEvent.result:type_name -> vision.plugin.v1.Result
-	26, // 25: vision.plugin.v1.Result.images:type_name -> vision.plugin.v1.Blob
-	27, // 26: vision.plugin.v1.Result.embeddings:type_name -> vision.plugin.v1.Embedding
-	39, // 27: vision.plugin.v1.Result.values:type_name -> vision.plugin.v1.Result.ValuesEntry
-	28, // 28: vision.plugin.v1.Result.features:type_name -> vision.plugin.v1.Features
-	40, // 29: vision.plugin.v1.Features.hashes:type_name -> vision.plugin.v1.Features.HashesEntry
-	27, // 30: vision.plugin.v1.Features.embedding:type_name -> vision.plugin.v1.Embedding
-	0,  // 31: vision.plugin.v1.ConfigureRequest.ValuesEntry.value:type_name -> vision.plugin.v1.Value
-	19, // 32: vision.plugin.v1.InferRequest.TextsEntry.value:type_name -> vision.plugin.v1.Texts
-	18, // 33: vision.plugin.v1.InferRequest.ImagesEntry.value:type_name -> vision.plugin.v1.Images
-	0,  // 34: vision.plugin.v1.InferRequest.ValuesEntry.value:type_name -> vision.plugin.v1.Value
-	0,  // 35: vision.plugin.v1.Result.ValuesEntry.value:type_name -> vision.plugin.v1.Value
-	10, // 36: vision.plugin.v1.Plugin.Describe:input_type -> vision.plugin.v1.DescribeRequest
-	13, // 37: vision.plugin.v1.Plugin.Configure:input_type -> vision.plugin.v1.ConfigureRequest
-	15, // 38: vision.plugin.v1.Plugin.Load:input_type -> vision.plugin.v1.LoadRequest
-	20, // 39: vision.plugin.v1.Plugin.Infer:input_type -> vision.plugin.v1.InferRequest
-	29, // 40: vision.plugin.v1.Plugin.Health:input_type -> vision.plugin.v1.HealthRequest
-	31, // 41: vision.plugin.v1.Plugin.Drain:input_type -> vision.plugin.v1.DrainRequest
-	33, // 42: vision.plugin.v1.Plugin.Shutdown:input_type -> vision.plugin.v1.ShutdownRequest
-	11, // 43: vision.plugin.v1.Plugin.Describe:output_type -> vision.plugin.v1.DescribeResponse
-	14, // 44: vision.plugin.v1.Plugin.Configure:output_type -> vision.plugin.v1.ConfigureResponse
-	16, // 45: vision.plugin.v1.Plugin.Load:output_type -> vision.plugin.v1.LoadEvent
-	22, // 46: vision.plugin.v1.Plugin.Infer:output_type -> vision.plugin.v1.InferEvent
-	30, // 47: vision.plugin.v1.Plugin.Health:output_type -> vision.plugin.v1.HealthResponse
-	32, // 48: vision.plugin.v1.Plugin.Drain:output_type -> vision.plugin.v1.DrainResponse
-	34, // 49: vision.plugin.v1.Plugin.Shutdown:output_type -> vision.plugin.v1.ShutdownResponse
-	43, // [43:50] is the sub-list for method output_type
-	36, // [36:43] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	0,  // 0: vision.plugin.v1.NamedValue.value:type_name -> vision.plugin.v1.Value
+	0,  // 1: vision.plugin.v1.Parameter.default:type_name -> vision.plugin.v1.Value
+	0,  // 2: vision.plugin.v1.Parameter.allowed:type_name -> vision.plugin.v1.Value
+	3,  // 3: vision.plugin.v1.Parameter.sampling:type_name -> vision.plugin.v1.Sampling
+	0,  // 4: vision.plugin.v1.Sampling.values:type_name -> vision.plugin.v1.Value
+	5,  // 5: vision.plugin.v1.Output.width:type_name -> vision.plugin.v1.Extent
+	5,  // 6: vision.plugin.v1.Output.height:type_name -> vision.plugin.v1.Extent
+	4,  // 7: vision.plugin.v1.Description.inputs:type_name -> vision.plugin.v1.Input
+	2,  // 8: vision.plugin.v1.Description.parameters:type_name -> vision.plugin.v1.Parameter
+	6,  // 9: vision.plugin.v1.Description.output:type_name -> vision.plugin.v1.Output
+	2,  // 10: vision.plugin.v1.Description.config:type_name -> vision.plugin.v1.Parameter
+	7,  // 11: vision.plugin.v1.Description.capabilities:type_name -> vision.plugin.v1.Capabilities
+	10, // 12: vision.plugin.v1.Error.faults:type_name -> vision.plugin.v1.Fault
+	8,  // 13: vision.plugin.v1.DescribeResponse.description:type_name -> vision.plugin.v1.Description
+	1,  // 14: vision.plugin.v1.ConfigureRequest.values:type_name -> vision.plugin.v1.NamedValue
+	13, // 15: vision.plugin.v1.ConfigureRequest.device:type_name -> vision.plugin.v1.Device
+	8,  // 16: vision.plugin.v1.ConfigureResponse.description:type_name -> vision.plugin.v1.Description
+	18, // 17: vision.plugin.v1.Images.images:type_name -> vision.plugin.v1.Image
+	22, // 18: vision.plugin.v1.InferCommands.commands:type_name -> vision.plugin.v1.InferCommand
+	23, // 19: vision.plugin.v1.InferCommand.start:type_name -> vision.plugin.v1.InferRequest
+	40, // 20: vision.plugin.v1.InferRequest.texts:type_name -> vision.plugin.v1.InferRequest.TextsEntry
+	41, // 21: vision.plugin.v1.InferRequest.images:type_name -> vision.plugin.v1.InferRequest.ImagesEntry
+	1,  // 22: vision.plugin.v1.InferRequest.values:type_name -> vision.plugin.v1.NamedValue
+	24, // 23: vision.plugin.v1.InferRequest.slot:type_name -> vision.plugin.v1.Slot
+	26, // 24: vision.plugin.v1.InferEvents.events:type_name -> vision.plugin.v1.InferEvent
+	27, // 25: vision.plugin.v1.InferEvent.accepted:type_name -> vision.plugin.v1.Accepted
+	29, // 26: vision.plugin.v1.InferEvent.step:type_name -> vision.plugin.v1.Step
+	18, // 27: vision.plugin.v1.InferEvent.preview:type_name -> vision.plugin.v1.Image
+	30, // 28: vision.plugin.v1.InferEvent.result:type_name -> vision.plugin.v1.Result
+	28, // 29: vision.plugin.v1.InferEvent.end:type_name -> vision.plugin.v1.End
+	9,  // 30: vision.plugin.v1.End.error:type_name -> vision.plugin.v1.Error
+	31, // 31: vision.plugin.v1.Result.images:type_name -> vision.plugin.v1.Blob
+	32, // 32: vision.plugin.v1.Result.embeddings:type_name -> vision.plugin.v1.Embedding
+	1,  // 33: vision.plugin.v1.Result.values:type_name -> vision.plugin.v1.NamedValue
+	33, // 34: vision.plugin.v1.Result.features:type_name -> vision.plugin.v1.Features
+	42, // 35: vision.plugin.v1.Features.hashes:type_name -> vision.plugin.v1.Features.HashesEntry
+	32, // 36: vision.plugin.v1.Features.embedding:type_name -> vision.plugin.v1.Embedding
+	20, // 37: vision.plugin.v1.InferRequest.TextsEntry.value:type_name -> vision.plugin.v1.Texts
+	19, // 38: vision.plugin.v1.InferRequest.ImagesEntry.value:type_name -> vision.plugin.v1.Images
+	11, // 39: vision.plugin.v1.Plugin.Describe:input_type -> vision.plugin.v1.DescribeRequest
+	14, // 40: vision.plugin.v1.Plugin.Configure:input_type -> vision.plugin.v1.ConfigureRequest
+	16, // 41: vision.plugin.v1.Plugin.Load:input_type -> vision.plugin.v1.LoadRequest
+	21, // 42: vision.plugin.v1.Plugin.Infer:input_type -> vision.plugin.v1.InferCommands
+	34, // 43: vision.plugin.v1.Plugin.Health:input_type -> vision.plugin.v1.HealthRequest
+	36, // 44: vision.plugin.v1.Plugin.Drain:input_type -> vision.plugin.v1.DrainRequest
+	38, // 45: vision.plugin.v1.Plugin.Shutdown:input_type -> vision.plugin.v1.ShutdownRequest
+	12, // 46: vision.plugin.v1.Plugin.Describe:output_type -> vision.plugin.v1.DescribeResponse
+	15, // 47: vision.plugin.v1.Plugin.Configure:output_type -> vision.plugin.v1.ConfigureResponse
+	17, // 48: vision.plugin.v1.Plugin.Load:output_type -> vision.plugin.v1.LoadEvent
+	25, // 49: vision.plugin.v1.Plugin.Infer:output_type -> vision.plugin.v1.InferEvents
+	35, // 50: vision.plugin.v1.Plugin.Health:output_type -> vision.plugin.v1.HealthResponse
+	37, // 51: vision.plugin.v1.Plugin.Drain:output_type -> vision.plugin.v1.DrainResponse
+	39, // 52: vision.plugin.v1.Plugin.Shutdown:output_type -> vision.plugin.v1.ShutdownResponse
+	46, // [46:53] is the sub-list for method output_type
+	39, // [39:46] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_v1_plugin_proto_init() }
@@ -2604,14 +2907,19 @@ func file_v1_plugin_proto_init() {
 		(*Value_Float)(nil),
 		(*Value_String_)(nil),
 	}
-	file_v1_plugin_proto_msgTypes[1].OneofWrappers = []any{}
 	file_v1_plugin_proto_msgTypes[2].OneofWrappers = []any{}
+	file_v1_plugin_proto_msgTypes[3].OneofWrappers = []any{}
 	file_v1_plugin_proto_msgTypes[22].OneofWrappers = []any{
+		(*InferCommand_Start)(nil),
+		(*InferCommand_Cancel)(nil),
+	}
+	file_v1_plugin_proto_msgTypes[26].OneofWrappers = []any{
 		(*InferEvent_Accepted)(nil),
 		(*InferEvent_Step)(nil),
 		(*InferEvent_Preview)(nil),
 		(*InferEvent_Result)(nil),
 		(*InferEvent_Chunk)(nil),
+		(*InferEvent_End)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2619,7 +2927,7 @@ func file_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_v1_plugin_proto_rawDesc), len(file_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,8 +41,9 @@ type PluginClient interface {
 	Configure(ctx context.Context, in *ConfigureRequest, opts ...grpc.CallOption) (*ConfigureResponse, error)
 	// Load is called once, after Configure. The stream ends with OK when the plugin can infer.
 	Load(ctx context.Context, in *LoadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LoadEvent], error)
-	// Infer answers one request: accepted, then steps and previews, then one result followed by its chunks.
-	Infer(ctx context.Context, in *InferRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InferEvent], error)
+	// Infer carries all requests of a host: one stream in the life of a connection, so that a request costs a message and not a call.
+	// Each request is answered by its events: accepted, then steps and previews, then one result followed by its chunks, then end; or end alone.
+	Infer(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InferCommands, InferEvents], error)
 	// Health is answered in every state, within a second.
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthResponse, error)
 	// Drain stops admission and returns when nothing is in flight any more, or at its deadline.
@@ -98,24 +99,18 @@ func (c *pluginClient) Load(ctx context.Context, in *LoadRequest, opts ...grpc.C
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Plugin_LoadClient = grpc.ServerStreamingClient[LoadEvent]
 
-func (c *pluginClient) Infer(ctx context.Context, in *InferRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InferEvent], error) {
+func (c *pluginClient) Infer(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InferCommands, InferEvents], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Plugin_ServiceDesc.Streams[1], Plugin_Infer_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	x := &grpc.GenericClientStream[InferRequest, InferEvent]{ClientStream: stream}
-	if err := x.ClientStream.SendMsg(in); err != nil {
-		return nil, err
-	}
-	if err := x.ClientStream.CloseSend(); err != nil {
-		return nil, err
-	}
+	x := &grpc.GenericClientStream[InferCommands, InferEvents]{ClientStream: stream}
 	return x, nil
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Plugin_InferClient = grpc.ServerStreamingClient[InferEvent]
+type Plugin_InferClient = grpc.BidiStreamingClient[InferCommands, InferEvents]
 
 func (c *pluginClient) Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -157,8 +152,9 @@ type PluginServer interface {
 	Configure(context.Context, *ConfigureRequest) (*ConfigureResponse, error)
 	// Load is called once, after Configure. The stream ends with OK when the plugin can infer.
 	Load(*LoadRequest, grpc.ServerStreamingServer[LoadEvent]) error
-	// Infer answers one request: accepted, then steps and previews, then one result followed by its chunks.
-	Infer(*InferRequest, grpc.ServerStreamingServer[InferEvent]) error
+	// Infer carries all requests of a host: one stream in the life of a connection, so that a request costs a message and not a call.
+	// Each request is answered by its events: accepted, then steps and previews, then one result followed by its chunks, then end; or end alone.
+	Infer(grpc.BidiStreamingServer[InferCommands, InferEvents]) error
 	// Health is answered in every state, within a second.
 	Health(context.Context, *HealthRequest) (*HealthResponse, error)
 	// Drain stops admission and returns when nothing is in flight any more, or at its deadline.
@@ -184,7 +180,7 @@ func (UnimplementedPluginServer) Configure(context.Context, *ConfigureRequest) (
 func (UnimplementedPluginServer) Load(*LoadRequest, grpc.ServerStreamingServer[LoadEvent]) error {
 	return status.Error(codes.Unimplemented, "method Load not implemented")
 }
-func (UnimplementedPluginServer) Infer(*InferRequest, grpc.ServerStreamingServer[InferEvent]) error {
+func (UnimplementedPluginServer) Infer(grpc.BidiStreamingServer[InferCommands, InferEvents]) error {
 	return status.Error(codes.Unimplemented, "method Infer not implemented")
 }
 func (UnimplementedPluginServer) Health(context.Context, *HealthRequest) (*HealthResponse, error) {
@@ -265,15 +261,11 @@ func _Plugin_Load_Handler(srv interface{}, stream grpc.ServerStream) error {
 type Plugin_LoadServer = grpc.ServerStreamingServer[LoadEvent]
 
 func _Plugin_Infer_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(InferRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(PluginServer).Infer(m, &grpc.GenericServerStream[InferRequest, InferEvent]{ServerStream: stream})
+	return srv.(PluginServer).Infer(&grpc.GenericServerStream[InferCommands, InferEvents]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Plugin_InferServer = grpc.ServerStreamingServer[InferEvent]
+type Plugin_InferServer = grpc.BidiStreamingServer[InferCommands, InferEvents]
 
 func _Plugin_Health_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(HealthRequest)
@@ -367,6 +359,7 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Infer",
 			Handler:       _Plugin_Infer_Handler,
 			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "v1/plugin.proto",
