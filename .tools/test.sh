@@ -1,14 +1,5 @@
 #!/bin/sh
-# The tests, and what a machine lacks for some of them.
+# The tests: everything that proves the product, with the race detector. What this machine lacks for some of them is listed at the end.
 set -eu
-race=-race
-echo 'package main
-import "C"
-func main() {}' >"${TMPDIR:-/tmp}/vision-cgo-$$.go"
-go build -race -o /dev/null "${TMPDIR:-/tmp}/vision-cgo-$$.go" 2>/dev/null || {
-	race=
-	echo "skipped: the race detector, for want of a C compiler"
-}
-rm -f "${TMPDIR:-/tmp}/vision-cgo-$$.go"
 CGO_ENABLED=0 go build -o /dev/null ./host/cmd/vision
-exec go test $race -shuffle=on -timeout 14m ./...
+exec go tool -modfile=.tools/go.mod gotestsum --format pkgname -- -race -shuffle=on -timeout 14m ./...

@@ -24,9 +24,13 @@ var ErrLibrary = errors.New("ONNX Runtime is not available")
 
 // LibraryPath is where the fetched library lies: in the user's cache folder.
 func LibraryPath() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("%w: no cache folder: %w", ErrLibrary, err)
+	// A host names its user's cache folder with this variable on every platform, for a plugin's own home is private.
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		var err error
+		if cache, err = os.UserCacheDir(); err != nil {
+			return "", fmt.Errorf("%w: no cache folder: %w", ErrLibrary, err)
+		}
 	}
 	name := "libonnxruntime.so"
 	if runtime.GOOS == "darwin" {

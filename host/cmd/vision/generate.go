@@ -62,7 +62,7 @@ func (a *app) generateCommand() *cobra.Command {
 	flags.StringVar(&r.output, "output", "", "`FILE` for the picture (default ENDPOINT-SEED.png)")
 	flags.StringArrayVar(&r.set, "set", nil, "a parameter, `NAME=VALUE`, repeatable")
 	flags.StringArrayVar(&r.input, "input", nil, "an image, or a text with a file's content, `NAME=FILE`, repeatable")
-	flags.DurationVar(&r.timeout, "timeout", api.DefaultDeadline, "`TIME` for the answer, loading not counted, at most "+api.MaxDeadline.String())
+	flags.DurationVar(&r.timeout, "timeout", api.DefaultDeadline, "`TIME` for the answer, at most "+api.MaxDeadline.String())
 	return c
 }
 
