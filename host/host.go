@@ -192,11 +192,12 @@ const drainTime = 30 * time.Second
 // Run starts the plugins and serves until ctx ends; then it answers what it has accepted and stops. ready is called with the address
 // of the HTTP API once it listens. A host that is already running on the same state folder is an error.
 func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
-	lock, err := lockFile(filepath.Join(h.state, "host.lock"))
+	lock, err := lockState(h.state)
 	if err != nil {
 		return fmt.Errorf("another host uses %s (%w): stop it, or choose another folder with --state", h.state, err)
 	}
 	defer lock.Close()
+	h.withdraw() // of a host that was killed
 	servers := &serverSet{handler: api.Handler(h, h.log)}
 	socket, err := h.serveControl(servers)
 	if err != nil {
@@ -214,11 +215,12 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 	if err := h.announce(running); err != nil {
 		return err
 	}
-	defer os.Remove(filepath.Join(h.state, "host.json"))
+	defer h.withdraw()
 	h.Start()
 	h.reportStarts(ctx)
 	ready(running.Listen)
 	<-ctx.Done()
+	h.withdraw() // before the socket is closed: nobody should find a host that does not answer
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	servers.shutdown(stop)
@@ -278,6 +280,8 @@ func (h *Host) announce(r Running) error {
 	}
 	return nil
 }
+
+func (h *Host) withdraw() { _ = os.Remove(filepath.Join(h.state, "host.json")) }
 
 // serverSet is one handler on several listeners.
 type serverSet struct {

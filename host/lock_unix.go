@@ -11,18 +11,27 @@ import (
 
 // lockFile makes the file and locks it for the life of this process; errLocked when another has it.
 func lockFile(path string) (*os.File, error) {
-	return lockWith(path, os.O_RDWR|os.O_CREATE)
+	return lockWith(path, os.O_RDWR|os.O_CREATE, syscall.LOCK_EX)
 }
 
 // openLocked locks a file that exists.
-func openLocked(path string) (*os.File, error) { return lockWith(path, os.O_RDWR) }
+func openLocked(path string) (*os.File, error) { return lockWith(path, os.O_RDWR, syscall.LOCK_EX) }
 
-func lockWith(path string, flags int) (*os.File, error) {
+// isLocked reports whether a process has locked the file. The question itself does not stand in the way of a process that wants to.
+func isLocked(path string) bool {
+	f, err := lockWith(path, os.O_RDONLY, syscall.LOCK_SH)
+	if err == nil {
+		f.Close()
+	}
+	return errors.Is(err, errLocked)
+}
+
+func lockWith(path string, flags, kind int) (*os.File, error) {
 	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := syscall.Flock(int(f.Fd()), kind|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errLocked

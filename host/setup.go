@@ -171,7 +171,7 @@ func (s *setup) place() hcl.Diagnostics {
 			}
 		}
 		unknown := part.plugin.Device != config.AutoDevice && !slices.ContainsFunc(s.devices, func(d device.Device) bool { return d.Name == part.plugin.Device })
-		if placement.Action == plan.Refuse && part.binary.Path != "" && !unknown {
+		if placement.Action == plan.Refuse && part.description.Endpoint != "" && !unknown {
 			diags = append(diags, config.Fault(part.plugin.MemoryRange, "The plugin does not fit",
 				"%s. Lower the plugin's memory if it takes less, raise the device's, or take another plugin out.", placement.Reason))
 		}
@@ -187,6 +187,9 @@ func (s *setup) plan(running []plan.Running) plan.Plan {
 	wants := make([]plan.Want, len(s.parts))
 	for i, p := range s.parts {
 		wants[i] = plan.Want{Name: p.plugin.Name, Endpoint: p.description.Endpoint, Device: p.plugin.Device, Bytes: p.bytes, Digest: p.digest()}
+		if p.description.Endpoint == "" {
+			wants[i].Problem = "the binary is missing, or does not describe itself"
+		}
 	}
 	return plan.Make(devices, wants, running)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/vision19/vision/host/launch"
 )
@@ -32,11 +33,7 @@ func DefaultStateDir() string {
 
 // FindRunning returns the host that uses the state folder; os.ErrNotExist when there is none.
 func FindRunning(stateDir string) (Running, error) {
-	lock, err := lockFile(filepath.Join(stateDir, "host.lock"))
-	if err == nil {
-		lock.Close()
-		return Running{}, os.ErrNotExist
-	} else if !errors.Is(err, errLocked) {
+	if !isLocked(filepath.Join(stateDir, "host.lock")) {
 		return Running{}, os.ErrNotExist
 	}
 	data, err := os.ReadFile(filepath.Join(stateDir, "host.json"))
@@ -48,6 +45,17 @@ func FindRunning(stateDir string) (Running, error) {
 		return Running{}, fmt.Errorf("find the running host: %w", err)
 	}
 	return r, nil
+}
+
+// lockState takes the state folder for this host. It tries for a moment: whoever asks whether a host runs holds the lock for an instant.
+func lockState(stateDir string) (*os.File, error) {
+	for tries := 0; ; tries++ {
+		lock, err := lockFile(filepath.Join(stateDir, "host.lock"))
+		if !errors.Is(err, errLocked) || tries == 20 {
+			return lock, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 var errLocked = errors.New("locked by another process")

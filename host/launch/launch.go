@@ -179,15 +179,15 @@ func CheckSocketDir(dir string) error {
 
 // explain adds the process's end and its last lines to an error.
 func (p *process) explain(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, sdk.ErrInvalidInput) { // what is wrong with a configuration, the plugin says itself
+		return err
 	}
 	var text strings.Builder
 	select {
 	case <-p.done:
-		fmt.Fprintf(&text, "%s: plugin %s ended (%s)", reason(err), p.spec.Name, p.exit())
+		fmt.Fprintf(&text, "plugin %s ended (%s): %s", p.spec.Name, p.exit(), reason(err))
 	default:
-		fmt.Fprintf(&text, "%s: plugin %s", reason(err), p.spec.Name)
+		fmt.Fprintf(&text, "plugin %s: %s", p.spec.Name, reason(err))
 	}
 	if lines := p.ring.Last(explainLines); len(lines) > 0 {
 		fmt.Fprintf(&text, "; its last lines:\n  %s", strings.Join(lines, "\n  "))

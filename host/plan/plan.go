@@ -21,6 +21,7 @@ type Want struct {
 	Device   string // a device's name, or Auto
 	Bytes    int64  // of one process
 	Digest   string // identifies binary and configuration: a change means a restart
+	Problem  string // why it cannot run anywhere, "" when it can
 }
 
 // Auto lets the planner choose the device.
@@ -42,7 +43,7 @@ const (
 	Keep    Action = "keep"
 	Restart Action = "restart"
 	Stop    Action = "stop"
-	Refuse  Action = "refuse" // it does not fit
+	Refuse  Action = "refuse" // it does not fit, or cannot run
 )
 
 // Placement is one plugin's place and what happens to it.
@@ -106,6 +107,11 @@ func wanted(wants []Want, name string) bool {
 
 func (p *Plan) place(w Want, now map[string]Running) Placement {
 	out := Placement{Name: w.Name, Endpoint: w.Endpoint, Bytes: w.Bytes}
+	if w.Problem != "" {
+		p.Fits = false
+		out.Action, out.Reason = Refuse, w.Problem
+		return out
+	}
 	r, runs := now[w.Name]
 	chosen := -1
 	for i, d := range p.Devices {

@@ -527,7 +527,7 @@ func TestGenerate_writes_a_picture_and_prints_where(t *testing.T) {
 			}
 
 			r = u.works(t, "generate", "echo", "--prompt", "hi", "--seed", "5", "--set", "steps=3", "--set", "width=16", "--json")
-			path = filepath.Join(u.dir, "echo-5.png")
+			path = filepath.Join(u.dir, "echo-5.rgb")
 			got := object(t, r.stdout)
 			if k := keys(t, got); k != "device endpoint height ms output queue_ms seed steps width" {
 				t.Errorf("keys: %s", k)

@@ -23,7 +23,7 @@ func (a *app) describeCommand() *cobra.Command {
 		Short: "Show what a plugin takes and answers: a name from the configuration, or a binary's path",
 		Args:  exactArgs(1, "PLUGIN"),
 		RunE: func(c *cobra.Command, args []string) error {
-			log, err := a.logger(slog.LevelError)
+			log, err := a.logger(silent)
 			if err != nil {
 				return err
 			}
@@ -104,7 +104,7 @@ func printParameters(w *tabwriter.Writer, s schema.Schema) {
 func exactArgs(n int, names string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != n {
-			return &usageError{errors.New("usage: vision " + c.Name() + " " + names)}
+			return &usageError{errors.New(strings.TrimSpace("usage: vision " + c.Name() + " " + names))}
 		}
 		return nil
 	}

@@ -68,9 +68,9 @@ func (a *app) examine(ctx context.Context) []check {
 	for _, d := range append(diags, more...) {
 		place := "configuration"
 		if d.Subject != nil {
-			place = d.Subject.String()
+			place = config.Place(*d.Subject)
 		}
-		checks = append(checks, check{Name: place, Status: "fail", Finding: strings.ReplaceAll(d.Summary+": "+d.Detail, "\n", " "), Cure: "change the line, or what it names; `vision validate` shows it"})
+		checks = append(checks, check{Name: place, Status: "fail", Finding: strings.ReplaceAll(d.Summary+": "+d.Detail, "\n", " "), Cure: "do what the finding says; `vision validate` shows the line"})
 	}
 	if !append(diags, more...).HasErrors() {
 		for _, p := range cfg.Plugins {

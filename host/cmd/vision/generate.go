@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -122,7 +121,7 @@ func (a *app) generate(ctx context.Context, target string, fields []api.Field, r
 
 // hostForCall starts a host with the one plugin that is asked for.
 func (a *app) hostForCall(ctx context.Context, target string) (socket string, stop func(), err error) {
-	log, err := a.logger(slog.LevelError)
+	log, err := a.logger(silent)
 	if err != nil {
 		return "", nil, err
 	}
@@ -140,11 +139,21 @@ func (a *app) hostForCall(ctx context.Context, target string) (socket string, st
 		return "", stop, &usageError{err}
 	}
 	fmt.Fprintf(os.Stderr, "starting %s\n", target)
-	if err := h.AwaitReady(ctx); err != nil {
+	if err := h.AwaitReady(ctx); errors.Is(err, sdk.ErrInvalidInput) { // what is wrong is the configuration
+		return "", stop, &usageError{err}
+	} else if err != nil {
 		return "", stop, err
 	}
 	socket, err = h.Control()
 	return socket, stop, err
+}
+
+// extension is the file name's end for a media type; raw pixels are no file format.
+func extension(mediaType string) string {
+	if mediaType == sdk.PNG {
+		return ".png"
+	}
+	return ".rgb"
 }
 
 // write stores the answer and prints where it is.
@@ -158,10 +167,11 @@ func (a *app) write(target string, reply api.Reply, output string) error {
 	}
 	if len(reply.Image) > 0 {
 		if output == "" {
-			output = target + ".png"
+			output = target
 			if reply.Seed != nil {
-				output = fmt.Sprintf("%s-%d.png", target, *reply.Seed)
+				output = fmt.Sprintf("%s-%d", target, *reply.Seed)
 			}
+			output += extension(reply.MediaType)
 		}
 		if err := os.WriteFile(output, reply.Image, 0o644); err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"text/tabwriter"
 
@@ -19,7 +18,7 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan [FILE.hcl ...]",
 		Short: "Show where each plugin would run, without starting anything",
 		RunE: func(c *cobra.Command, args []string) error {
-			log, err := a.logger(slog.LevelWarn)
+			log, err := a.logger(silent)
 			if err != nil {
 				return err
 			}
@@ -60,7 +59,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Use:   "validate [FILE.hcl ...]",
 		Short: "Check the files, the plugins and the plugins' own configuration",
 		RunE: func(c *cobra.Command, args []string) error {
-			log, err := a.logger(slog.LevelError)
+			log, err := a.logger(silent)
 			if err != nil {
 				return err
 			}

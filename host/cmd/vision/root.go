@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -42,6 +43,13 @@ func newRoot() *cobra.Command {
 		Short:         "A plugin host for decentralised image inference",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{fmt.Errorf("unknown command %q; `vision help` lists them", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	flags := root.PersistentFlags()
@@ -51,7 +59,7 @@ func newRoot() *cobra.Command {
 		state = host.DefaultStateDir()
 	}
 	flags.StringVar(&a.state, "state", state, "`DIR` of the state; also VISION_STATE")
-	flags.StringVar(&a.level, "log-level", "warn", "debug, info, warn or error; `run` logs from info")
+	flags.StringVar(&a.level, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error (default info for run, none for other commands)")
 	root.AddCommand(a.runCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.describeCommand(), a.doctorCommand(), a.psCommand(), a.generateCommand())
 	return root
 }
@@ -73,13 +81,18 @@ func (a *app) files(args []string) []string {
 	return []string{config.DefaultFile}
 }
 
-func (a *app) logger(least slog.Level) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.level)); err != nil {
-		return nil, &usageError{errors.New("--log-level is debug, info, warn or error")}
+// logger logs on stderr from the level that was asked for, or from usual.
+func (a *app) logger(usual slog.Level) (*slog.Logger, error) {
+	if a.level != "" {
+		if err := usual.UnmarshalText([]byte(a.level)); err != nil {
+			return nil, &usageError{errors.New("--log-level is debug, info, warn or error")}
+		}
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: min(level, least)})), nil
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: usual})), nil
 }
+
+// silent is above every level: a command that prints its errors need not log them too.
+const silent = slog.LevelError + 1
 
 // open loads the configuration and makes a host. Every fault has been printed when ok is false; the host may still plan.
 func (a *app) open(ctx context.Context, files []string, log *slog.Logger, change func(*config.Config)) (h *host.Host, c *config.Config, ok bool) {
