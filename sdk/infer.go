@@ -63,45 +63,47 @@ func (s *server) cancel(id string) {
 
 // serve answers one request.
 func (s *server) serve(ctx context.Context, r *pb.InferRequest, out chan<- *pb.InferEvent) {
-	p := &progress{ctx: ctx, id: r.GetId(), out: out, previews: r.GetPreviews()}
+	p := &progress{ctx: ctx, id: r.GetId(), out: out, previews: r.GetPreviews(), quiet: r.GetQuiet()}
 	end := &pb.End{}
-	if err := s.answer(ctx, r, p); err != nil {
+	var err error
+	if end.Result, err = s.answer(ctx, r, p); err != nil {
 		end.Error = toError(AsError(err))
 	}
 	p.send(&pb.InferEvent{Event: &pb.InferEvent_End{End: end}})
 }
 
-// answer runs the endpoint within the request's context and permits, and sends its result.
-func (s *server) answer(ctx context.Context, r *pb.InferRequest, p *progress) error {
+// answer runs the endpoint within the request's context and permits. It returns a result that needs no chunks, and sends another with them.
+func (s *server) answer(ctx context.Context, r *pb.InferRequest, p *progress) (*pb.Result, error) {
 	ctx, end, err := s.begin(ctx, r.GetId())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer end()
 	select {
 	case s.permits <- struct{}{}:
 		defer func() { <-s.permits }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	p.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}})
+	if !p.quiet {
+		p.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}})
+	}
 	var result Result
 	err = guarded("Infer", func() (err error) {
 		result, err = s.endpoint.Infer(ctx, fromRequest(r), p)
 		return err
 	})
 	if ctx.Err() != nil {
-		return ctx.Err() // whatever the endpoint made of it
+		return nil, ctx.Err() // whatever the endpoint made of it
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.reply(p, r.GetSlot(), result)
-	return nil
+	return s.reply(p, r.GetSlot(), result), nil
 }
 
-// reply sends the result: its bytes through the slot when they fit there, in chunks otherwise.
-func (s *server) reply(p *progress, slot *pb.Slot, result Result) {
+// reply puts the result's bytes into the slot when they fit there, and sends it with chunks otherwise.
+func (s *server) reply(p *progress, slot *pb.Slot, result Result) *pb.Result {
 	p.close()
 	header := toResult(result)
 	total := 0
@@ -115,10 +117,10 @@ func (s *server) reply(p *progress, slot *pb.Slot, result Result) {
 			shared = shared[copy(shared, i.Data):]
 		}
 	}
-	p.send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}})
-	if header.InSlot {
-		return
+	if header.InSlot || total == 0 {
+		return header
 	}
+	p.send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}})
 	for _, i := range result.Images {
 		for data := i.Data; len(data) > 0; {
 			n := min(len(data), link.ChunkSize)
@@ -126,6 +128,7 @@ func (s *server) reply(p *progress, slot *pb.Slot, result Result) {
 			data = data[n:]
 		}
 	}
+	return nil
 }
 
 // progress is one request's way back to the host; its methods may be called from any goroutine.
@@ -134,6 +137,7 @@ type progress struct {
 	id       string
 	out      chan<- *pb.InferEvent
 	previews bool
+	quiet    bool // nobody watches
 
 	mu   sync.Mutex
 	done int
@@ -159,7 +163,7 @@ func (p *progress) close() {
 func (p *progress) Step(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || done <= p.done || done > total {
+	if p.quiet || p.over || done <= p.done || done > total {
 		return
 	}
 	p.done = done

@@ -54,8 +54,8 @@ func toConfig(c sdk.Config) *pb.ConfigureRequest {
 	}
 }
 
-func toRequest(r sdk.Request, previews bool) *pb.InferRequest {
-	out := &pb.InferRequest{Id: r.ID, Values: convert.ToValues(r.Values), Previews: previews}
+func toRequest(r sdk.Request) *pb.InferRequest {
+	out := &pb.InferRequest{Id: r.ID, Values: convert.ToValues(r.Values)}
 	if len(r.Texts) > 0 {
 		out.Texts = make(map[string]*pb.Texts, len(r.Texts))
 	}

@@ -35,8 +35,8 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 		receiver: receiver{limit: d.Output.ByteLimit(), shared: c.slots.slice(slot)},
 		reports:  make(chan func(), maxReports), sink: sink, release: release, done: make(chan struct{}),
 	}
-	message := toRequest(request, sink.Preview != nil)
-	message.Slot = slot
+	message := toRequest(request)
+	message.Slot, message.Previews, message.Quiet = slot, sink.Preview != nil, sink.Accepted == nil && sink.Step == nil
 	if err := s.start(request.ID, w, message); err != nil {
 		release()
 		return sdk.Result{}, err
@@ -193,17 +193,24 @@ func (s *stream) read() {
 func (s *stream) take(w *work, e *pb.InferEvent) {
 	switch x := e.GetEvent().(type) {
 	case *pb.InferEvent_End:
-		w.release()
-		if x.End.GetError() != nil {
-			w.finish(sdk.Result{}, fromError(x.End.GetError()))
-			return
+		var err error
+		if x.End.GetResult() != nil {
+			err = w.receiver.begin(x.End.GetResult())
 		}
-		w.finish(w.receiver.finish())
+		w.release()
+		switch {
+		case x.End.GetError() != nil:
+			w.finish(sdk.Result{}, fromError(x.End.GetError()))
+		case err != nil:
+			w.finish(sdk.Result{}, err)
+		default:
+			w.finish(w.receiver.finish())
+		}
 	default:
 		report, err := w.receiver.take(e, w.sink)
 		if err != nil {
 			w.finish(sdk.Result{}, err)
-			s.send(&pb.InferCommand{Command: &pb.InferCommand_Cancel{Cancel: e.GetId()}})
+			go s.send(&pb.InferCommand{Command: &pb.InferCommand_Cancel{Cancel: e.GetId()}}) // the reader must not wait for a plugin that reads nothing
 			return
 		}
 		if report != nil {

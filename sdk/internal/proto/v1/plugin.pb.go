@@ -1608,6 +1608,7 @@ type InferRequest struct {
 	Values        []*NamedValue          `protobuf:"bytes,4,rep,name=values,proto3" json:"values,omitempty"`
 	Previews      bool                   `protobuf:"varint,5,opt,name=previews,proto3" json:"previews,omitempty"`
 	Slot          *Slot                  `protobuf:"bytes,6,opt,name=slot,proto3" json:"slot,omitempty"`
+	Quiet         bool                   `protobuf:"varint,7,opt,name=quiet,proto3" json:"quiet,omitempty"` // nobody watches: neither accepted nor steps are sent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1682,6 +1683,13 @@ func (x *InferRequest) GetSlot() *Slot {
 		return x.Slot
 	}
 	return nil
+}
+
+func (x *InferRequest) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
+	}
+	return false
 }
 
 // Slot is a range of the memory that host and plugin share, lent for one request.
@@ -1975,6 +1983,7 @@ func (*Accepted) Descriptor() ([]byte, []int) {
 type End struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"` // absent after a result
+	Result        *Result                `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2012,6 +2021,13 @@ func (*End) Descriptor() ([]byte, []int) {
 func (x *End) GetError() *Error {
 	if x != nil {
 		return x.Error
+	}
+	return nil
+}
+
+func (x *End) GetResult() *Result {
+	if x != nil {
+		return x.Result
 	}
 	return nil
 }
@@ -2698,14 +2714,15 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\fInferCommand\x126\n" +
 	"\x05start\x18\x01 \x01(\v2\x1e.vision.plugin.v1.InferRequestH\x00R\x05start\x12\x18\n" +
 	"\x06cancel\x18\x02 \x01(\tH\x00R\x06cancelB\t\n" +
-	"\acommand\"\xc9\x03\n" +
+	"\acommand\"\xdf\x03\n" +
 	"\fInferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
 	"\x05texts\x18\x02 \x03(\v2).vision.plugin.v1.InferRequest.TextsEntryR\x05texts\x12B\n" +
 	"\x06images\x18\x03 \x03(\v2*.vision.plugin.v1.InferRequest.ImagesEntryR\x06images\x124\n" +
 	"\x06values\x18\x04 \x03(\v2\x1c.vision.plugin.v1.NamedValueR\x06values\x12\x1a\n" +
 	"\bpreviews\x18\x05 \x01(\bR\bpreviews\x12*\n" +
-	"\x04slot\x18\x06 \x01(\v2\x16.vision.plugin.v1.SlotR\x04slot\x1aQ\n" +
+	"\x04slot\x18\x06 \x01(\v2\x16.vision.plugin.v1.SlotR\x04slot\x12\x14\n" +
+	"\x05quiet\x18\a \x01(\bR\x05quiet\x1aQ\n" +
 	"\n" +
 	"TextsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
@@ -2729,9 +2746,10 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x03end\x18\a \x01(\v2\x15.vision.plugin.v1.EndH\x00R\x03endB\a\n" +
 	"\x05event\"\n" +
 	"\n" +
-	"\bAccepted\"4\n" +
+	"\bAccepted\"f\n" +
 	"\x03End\x12-\n" +
-	"\x05error\x18\x01 \x01(\v2\x17.vision.plugin.v1.ErrorR\x05error\"0\n" +
+	"\x05error\x18\x01 \x01(\v2\x17.vision.plugin.v1.ErrorR\x05error\x120\n" +
+	"\x06result\x18\x02 \x01(\v2\x18.vision.plugin.v1.ResultR\x06result\"0\n" +
 	"\x04Step\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\rR\x04done\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\rR\x05total\"\xb0\x02\n" +
@@ -2867,33 +2885,34 @@ var file_v1_plugin_proto_depIdxs = []int32{
 	30, // 28: vision.plugin.v1.InferEvent.result:type_name -> vision.plugin.v1.Result
 	28, // 29: vision.plugin.v1.InferEvent.end:type_name -> vision.plugin.v1.End
 	9,  // 30: vision.plugin.v1.End.error:type_name -> vision.plugin.v1.Error
-	31, // 31: vision.plugin.v1.Result.images:type_name -> vision.plugin.v1.Blob
-	32, // 32: vision.plugin.v1.Result.embeddings:type_name -> vision.plugin.v1.Embedding
-	1,  // 33: vision.plugin.v1.Result.values:type_name -> vision.plugin.v1.NamedValue
-	33, // 34: vision.plugin.v1.Result.features:type_name -> vision.plugin.v1.Features
-	42, // 35: vision.plugin.v1.Features.hashes:type_name -> vision.plugin.v1.Features.HashesEntry
-	32, // 36: vision.plugin.v1.Features.embedding:type_name -> vision.plugin.v1.Embedding
-	20, // 37: vision.plugin.v1.InferRequest.TextsEntry.value:type_name -> vision.plugin.v1.Texts
-	19, // 38: vision.plugin.v1.InferRequest.ImagesEntry.value:type_name -> vision.plugin.v1.Images
-	11, // 39: vision.plugin.v1.Plugin.Describe:input_type -> vision.plugin.v1.DescribeRequest
-	14, // 40: vision.plugin.v1.Plugin.Configure:input_type -> vision.plugin.v1.ConfigureRequest
-	16, // 41: vision.plugin.v1.Plugin.Load:input_type -> vision.plugin.v1.LoadRequest
-	21, // 42: vision.plugin.v1.Plugin.Infer:input_type -> vision.plugin.v1.InferCommands
-	34, // 43: vision.plugin.v1.Plugin.Health:input_type -> vision.plugin.v1.HealthRequest
-	36, // 44: vision.plugin.v1.Plugin.Drain:input_type -> vision.plugin.v1.DrainRequest
-	38, // 45: vision.plugin.v1.Plugin.Shutdown:input_type -> vision.plugin.v1.ShutdownRequest
-	12, // 46: vision.plugin.v1.Plugin.Describe:output_type -> vision.plugin.v1.DescribeResponse
-	15, // 47: vision.plugin.v1.Plugin.Configure:output_type -> vision.plugin.v1.ConfigureResponse
-	17, // 48: vision.plugin.v1.Plugin.Load:output_type -> vision.plugin.v1.LoadEvent
-	25, // 49: vision.plugin.v1.Plugin.Infer:output_type -> vision.plugin.v1.InferEvents
-	35, // 50: vision.plugin.v1.Plugin.Health:output_type -> vision.plugin.v1.HealthResponse
-	37, // 51: vision.plugin.v1.Plugin.Drain:output_type -> vision.plugin.v1.DrainResponse
-	39, // 52: vision.plugin.v1.Plugin.Shutdown:output_type -> vision.plugin.v1.ShutdownResponse
-	46, // [46:53] is the sub-list for method output_type
-	39, // [39:46] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	30, // 31: vision.plugin.v1.End.result:type_name -> vision.plugin.v1.Result
+	31, // 32: vision.plugin.v1.Result.images:type_name -> vision.plugin.v1.Blob
+	32, // 33: vision.plugin.v1.Result.embeddings:type_name -> vision.plugin.v1.Embedding
+	1,  // 34: vision.plugin.v1.Result.values:type_name -> vision.plugin.v1.NamedValue
+	33, // 35: vision.plugin.v1.Result.features:type_name -> vision.plugin.v1.Features
+	42, // 36: vision.plugin.v1.Features.hashes:type_name -> vision.plugin.v1.Features.HashesEntry
+	32, // 37: vision.plugin.v1.Features.embedding:type_name -> vision.plugin.v1.Embedding
+	20, // 38: vision.plugin.v1.InferRequest.TextsEntry.value:type_name -> vision.plugin.v1.Texts
+	19, // 39: vision.plugin.v1.InferRequest.ImagesEntry.value:type_name -> vision.plugin.v1.Images
+	11, // 40: vision.plugin.v1.Plugin.Describe:input_type -> vision.plugin.v1.DescribeRequest
+	14, // 41: vision.plugin.v1.Plugin.Configure:input_type -> vision.plugin.v1.ConfigureRequest
+	16, // 42: vision.plugin.v1.Plugin.Load:input_type -> vision.plugin.v1.LoadRequest
+	21, // 43: vision.plugin.v1.Plugin.Infer:input_type -> vision.plugin.v1.InferCommands
+	34, // 44: vision.plugin.v1.Plugin.Health:input_type -> vision.plugin.v1.HealthRequest
+	36, // 45: vision.plugin.v1.Plugin.Drain:input_type -> vision.plugin.v1.DrainRequest
+	38, // 46: vision.plugin.v1.Plugin.Shutdown:input_type -> vision.plugin.v1.ShutdownRequest
+	12, // 47: vision.plugin.v1.Plugin.Describe:output_type -> vision.plugin.v1.DescribeResponse
+	15, // 48: vision.plugin.v1.Plugin.Configure:output_type -> vision.plugin.v1.ConfigureResponse
+	17, // 49: vision.plugin.v1.Plugin.Load:output_type -> vision.plugin.v1.LoadEvent
+	25, // 50: vision.plugin.v1.Plugin.Infer:output_type -> vision.plugin.v1.InferEvents
+	35, // 51: vision.plugin.v1.Plugin.Health:output_type -> vision.plugin.v1.HealthResponse
+	37, // 52: vision.plugin.v1.Plugin.Drain:output_type -> vision.plugin.v1.DrainResponse
+	39, // 53: vision.plugin.v1.Plugin.Shutdown:output_type -> vision.plugin.v1.ShutdownResponse
+	47, // [47:54] is the sub-list for method output_type
+	40, // [40:47] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_v1_plugin_proto_init() }

@@ -42,7 +42,8 @@ type PluginClient interface {
 	// Load is called once, after Configure. The stream ends with OK when the plugin can infer.
 	Load(ctx context.Context, in *LoadRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LoadEvent], error)
 	// Infer carries all requests of a host: one stream in the life of a connection, so that a request costs a message and not a call.
-	// Each request is answered by its events: accepted, then steps and previews, then one result followed by its chunks, then end; or end alone.
+	// Each request is answered by its events: accepted, then steps and previews, then one result and its chunks, then end. A result without
+	// chunks may come with the end.
 	Infer(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[InferCommands, InferEvents], error)
 	// Health is answered in every state, within a second.
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthResponse, error)
@@ -153,7 +154,8 @@ type PluginServer interface {
 	// Load is called once, after Configure. The stream ends with OK when the plugin can infer.
 	Load(*LoadRequest, grpc.ServerStreamingServer[LoadEvent]) error
 	// Infer carries all requests of a host: one stream in the life of a connection, so that a request costs a message and not a call.
-	// Each request is answered by its events: accepted, then steps and previews, then one result followed by its chunks, then end; or end alone.
+	// Each request is answered by its events: accepted, then steps and previews, then one result and its chunks, then end. A result without
+	// chunks may come with the end.
 	Infer(grpc.BidiStreamingServer[InferCommands, InferEvents]) error
 	// Health is answered in every state, within a second.
 	Health(context.Context, *HealthRequest) (*HealthResponse, error)
