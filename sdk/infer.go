@@ -3,10 +3,12 @@ package sdk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/vision19/vision/sdk/internal/batch"
 	"github.com/vision19/vision/sdk/internal/link"
@@ -99,13 +101,16 @@ func (s *server) answer(ctx context.Context, r *pb.InferRequest, p *progress) (*
 	if err != nil {
 		return nil, err
 	}
-	return s.reply(p, r.GetSlot(), result), nil
+	return s.reply(p, r.GetSlot(), result)
 }
 
 // reply puts the result's bytes into the slot when they fit there, and sends it with chunks otherwise.
-func (s *server) reply(p *progress, slot *pb.Slot, result Result) *pb.Result {
+func (s *server) reply(p *progress, slot *pb.Slot, result Result) (*pb.Result, error) {
 	p.close()
 	header := toResult(result)
+	if n := proto.Size(header); n > link.PayloadLimit {
+		return nil, NewError(CodeInternal, fmt.Sprintf("the result has %d bytes beside its images: at most %d", n, link.PayloadLimit), nil)
+	}
 	total := 0
 	for _, i := range result.Images {
 		total += len(i.Data)
@@ -118,7 +123,7 @@ func (s *server) reply(p *progress, slot *pb.Slot, result Result) *pb.Result {
 		}
 	}
 	if header.InSlot || total == 0 {
-		return header
+		return header, nil
 	}
 	p.send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}})
 	for _, i := range result.Images {
@@ -128,7 +133,7 @@ func (s *server) reply(p *progress, slot *pb.Slot, result Result) *pb.Result {
 			data = data[n:]
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // progress is one request's way back to the host; its methods may be called from any goroutine.
@@ -177,7 +182,7 @@ func (p *progress) WantsPreview() bool { return p.previews }
 func (p *progress) Preview(i Image) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.previews && !p.over {
+	if p.previews && !p.over && len(i.Data) < link.PayloadLimit {
 		p.send(&pb.InferEvent{Event: &pb.InferEvent_Preview{Preview: toImage(i)}})
 	}
 }

@@ -322,6 +322,44 @@ func TestResults_are_checked_against_the_description(t *testing.T) {
 	}
 }
 
+func TestLargeRequests_pass_up_to_the_limit_and_are_refused_above(t *testing.T) {
+	s, _ := spec(t, "")
+	p, d := ready(t, s)
+	for _, c := range []struct {
+		bytes int
+		want  *sdk.Error
+	}{{5 << 20, nil}, {60 << 20, nil}, {65 << 20, sdk.ErrInvalidInput}} {
+		r := request(t, d, "large", nil)
+		r.Images = map[string][]sdk.Image{"image": {{MediaType: sdk.PNG, Width: 1, Height: 1, Data: make([]byte, c.bytes)}}}
+		_, err := p.Client().Infer(t.Context(), d, r, wire.Sink{})
+		if c.want == nil && err != nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%d bytes: %v", c.bytes, err)
+		}
+	}
+}
+
+func TestResults_that_do_not_fit_the_wire_harm_only_their_own_request(t *testing.T) {
+	s, _ := spec(t, "")
+	p, d := ready(t, s)
+	other := make(chan error, 1)
+	started := make(chan struct{}, 1000)
+	go func() {
+		r := request(t, d, "other", map[string]any{"seed": 1, "steps": 20, "step_ms": 20})
+		_, err := p.Client().Infer(t.Context(), d, r, wire.Sink{Step: func(int, int) { started <- struct{}{} }})
+		other <- err
+	}()
+	<-started
+	if _, err := infer(t, p, d, "fault:huge-text", nil); !errors.Is(err, sdk.ErrInternal) {
+		t.Errorf("%v", err)
+	}
+	if result, err := infer(t, p, d, "fault:broken-text", nil); err != nil || result.Warnings[0] != "?" {
+		t.Errorf("%q %v", result.Warnings, err)
+	}
+	if err := <-other; err != nil {
+		t.Errorf("the request beside them: %v", err)
+	}
+}
+
 func TestErrors_survive_the_wire(t *testing.T) {
 	s, _ := spec(t, "")
 	p, d := ready(t, s)

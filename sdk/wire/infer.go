@@ -6,9 +6,11 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/internal/batch"
+	"github.com/vision19/vision/sdk/internal/link"
 	pb "github.com/vision19/vision/sdk/internal/proto/v1"
 )
 
@@ -36,6 +38,10 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 		reports:  make(chan func(), maxReports), sink: sink, release: release, done: make(chan struct{}),
 	}
 	message := toRequest(request)
+	if n := proto.Size(message); n > link.PayloadLimit {
+		release()
+		return sdk.Result{}, sdk.NewError(sdk.CodeInvalidInput, fmt.Sprintf("the request has %d bytes: at most %d go to a plugin at once", n, link.PayloadLimit), nil)
+	}
 	message.Slot, message.Previews, message.Quiet = slot, sink.Preview != nil, sink.Accepted == nil && sink.Step == nil
 	if err := s.start(request.ID, w, message); err != nil {
 		release()

@@ -26,7 +26,7 @@ func (e *echo) Describe() sdk.Description {
 		Endpoint: "echo", Title: "Echo", Doc: "Answers with a picture of one colour.", Version: "1.0.0",
 		Inputs: []sdk.Input{
 			{Name: "prompt", Kind: sdk.TextInput, Required: true, Doc: "A text, or fault:NAME."},
-			{Name: "image", Kind: sdk.ImageInput, Doc: "Ignored."},
+			{Name: "image", Kind: sdk.ImageInput, MaxCount: 4, MaxPixels: 1 << 28, Doc: "Ignored."},
 		},
 		Parameters: schema.Schema{
 			{Name: "width", Type: schema.Int, Min: schema.Bound(8), Max: schema.Bound(2048), MultipleOf: 8, Default: int64(64), Doc: "Width in px."},
@@ -142,6 +142,10 @@ func fault(name string, good sdk.Result) (sdk.Result, error) {
 		good.Images[0].Data = good.Images[0].Data[1:]
 	case "huge":
 		good.Images[0].Data = make([]byte, 64<<20)
+	case "huge-text":
+		good.Warnings = []string{strings.Repeat("x", 80<<20)}
+	case "broken-text":
+		good.Warnings = []string{"\xff\xfe"}
 	case "no-image":
 		good.Images = nil
 	case "embedding":

@@ -30,6 +30,10 @@ var Handshake = plugin.HandshakeConfig{
 // side alone, is what every plugin system has run into first.
 const MessageLimit = 64 << 20
 
+// PayloadLimit bounds what one request or one event may hold, with room left for its envelope. Whoever would send more must refuse it first: a
+// message above MessageLimit ends the stream that all requests share.
+const PayloadLimit = MessageLimit - 1<<20
+
 // ChunkSize is how much of a result travels in one message: large enough to be cheap, small enough that progress and
 // cancellation of other requests get in between.
 const ChunkSize = 512 << 10
