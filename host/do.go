@@ -45,7 +45,7 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 func (h *Host) runOn(ctx context.Context, u *unit, job api.Job, request sdk.Request, events api.Events) (api.Answer, error) {
 	ticket, err := u.queue.Acquire(ctx)
 	if err != nil {
-		return api.Answer{}, err
+		return api.Answer{}, late(err)
 	}
 	defer ticket.Done()
 	d, _ := u.describe()
@@ -58,7 +58,7 @@ func (h *Host) runOn(ctx context.Context, u *unit, job api.Job, request sdk.Requ
 	result, err := u.instance.Infer(ctx, request, wire.Sink{Accepted: events.Accepted, Step: events.Step, Preview: events.Preview})
 	if err != nil {
 		h.log.Warn("request failed", "plugin", u.part.plugin.Name, "id", request.ID, "error", firstLine(err))
-		return api.Answer{}, sdk.AsError(err)
+		return api.Answer{}, late(err)
 	}
 	values := request.Values
 	maps.Copy(values, result.Values)
@@ -66,6 +66,14 @@ func (h *Host) runOn(ctx context.Context, u *unit, job api.Job, request sdk.Requ
 		Plugin: u.part.plugin.Name, Endpoint: d.Endpoint, Device: u.part.device.Name,
 		Result: result, Values: values, Queued: ticket.Waited, Took: time.Since(began),
 	}, nil
+}
+
+// late names the cure of a deadline that has passed.
+func late(err error) error {
+	if !errors.Is(err, sdk.ErrDeadline) {
+		return sdk.AsError(err)
+	}
+	return sdk.NewError(sdk.CodeDeadline, err.Error()+"; ask for more time with the header \"Prefer: wait=SECONDS\", or with generate --timeout", err)
 }
 
 // request makes the checked request of a job.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -220,6 +221,7 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 	h.reportStarts(ctx)
 	ready(running.Listen)
 	<-ctx.Done()
+	h.log.Info("stopping once what was accepted is answered; a second interrupt stops at once", "within", drainTime)
 	h.withdraw() // before the socket is closed: nobody should find a host that does not answer
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
@@ -245,7 +247,7 @@ func (h *Host) serveControl(servers *serverSet) (string, error) {
 	return l.Addr().String(), nil
 }
 
-// reportStarts logs, for every plugin, that it is ready or why its first start failed, with the line of the file that is wrong.
+// reportStarts logs, for every plugin, that it is ready, or which line of the file it refuses.
 func (h *Host) reportStarts(ctx context.Context) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -254,8 +256,10 @@ func (h *Host) reportStarts(ctx context.Context) {
 			log := h.log.With("plugin", u.part.plugin.Name)
 			if err := u.instance.AwaitReady(ctx); ctx.Err() != nil {
 				return
+			} else if errors.Is(err, sdk.ErrInvalidInput) { // other failures the instance has logged
+				log.Error("the plugin refuses its configuration", "error", located(u.part.plugin, err))
+				return
 			} else if err != nil {
-				log.Error("not ready", "error", located(u.part.plugin, err))
 				return
 			}
 			s := u.instance.Status()
@@ -265,7 +269,11 @@ func (h *Host) reportStarts(ctx context.Context) {
 }
 
 func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+	network := "tcp"
+	if host, _, err := net.SplitHostPort(address); err == nil && net.ParseIP(host).To4() != nil {
+		network = "tcp4" // of 0.0.0.0 Go would make every IPv6 address too
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w. If another program listens there, stop it or choose another address: --listen 127.0.0.1:0 takes any free port", address, err)
 	}

@@ -16,6 +16,11 @@ import (
 // defaults filled in. All faults are reported at once, as an ErrInvalidInput. Random parameters that are absent stay absent.
 func (d Description) CheckRequest(r Request, raw map[string]any) (Request, error) {
 	values, faults := d.Parameters.Validate(raw)
+	for i, f := range faults {
+		if _, known := d.Parameters.Lookup(f.Param); !known && len(d.Inputs) > 0 {
+			faults[i].Message += "; the inputs are " + d.inputNames()
+		}
+	}
 	fault := func(param, format string, args ...any) {
 		faults = append(faults, schema.Fault{Param: param, Message: fmt.Sprintf(format, args...)})
 	}
@@ -62,16 +67,20 @@ func (d Description) checkUnknown(r Request, fault func(param, format string, ar
 	if len(texts)+len(images) == 0 {
 		return
 	}
-	var known []string
-	for _, in := range d.Inputs {
-		known = append(known, in.Name)
-	}
 	for _, name := range slices.Sorted(slices.Values(texts)) {
-		fault(name, "is no text input; the inputs are %s", strings.Join(known, ", "))
+		fault(name, "is no text input; the inputs are %s", d.inputNames())
 	}
 	for _, name := range slices.Sorted(slices.Values(images)) {
-		fault(name, "is no image input; the inputs are %s", strings.Join(known, ", "))
+		fault(name, "is no image input; the inputs are %s", d.inputNames())
 	}
+}
+
+func (d Description) inputNames() string {
+	var names []string
+	for _, in := range d.Inputs {
+		names = append(names, in.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (d Description) checkInput(r Request, in Input, fault func(param, format string, args ...any)) {

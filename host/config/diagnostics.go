@@ -2,8 +2,10 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -13,7 +15,7 @@ import (
 // below it and what would be right.
 func (c *Config) WriteDiagnostics(w io.Writer, diags hcl.Diagnostics) error {
 	var out strings.Builder
-	for _, d := range diags {
+	for _, d := range sorted(diags) {
 		kind := "error"
 		if d.Severity == hcl.DiagWarning {
 			kind = "warning"
@@ -32,6 +34,25 @@ func (c *Config) WriteDiagnostics(w io.Writer, diags hcl.Diagnostics) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// sorted puts the diagnostics in the order of the files' lines.
+func sorted(diags hcl.Diagnostics) hcl.Diagnostics {
+	out := slices.Clone(diags)
+	slices.SortStableFunc(out, func(a, b *hcl.Diagnostic) int {
+		if a.Subject == nil || b.Subject == nil {
+			return cmp.Compare(bit(a.Subject == nil), bit(b.Subject == nil))
+		}
+		return cmp.Or(strings.Compare(a.Subject.Filename, b.Subject.Filename), cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte))
+	})
+	return out
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Place is "file:line:column".

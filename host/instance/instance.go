@@ -302,13 +302,17 @@ func (i *Instance) fail(generation int, err error) {
 	process := i.process
 	i.process = nil
 	i.abort()
-	wait := i.backoff()
+	wait, before := i.backoff(), i.status.LastError
 	if !i.move(failed, func(s *Status) {
 		s.PID, s.Bytes, s.LastError, s.RetryAt = 0, 0, err, time.Now().Add(wait)
 	}) {
 		return
 	}
-	i.config.Log.Error("plugin failed", "error", err, "failures", i.status.Failures, "restart_in", wait)
+	level := slog.LevelError
+	if before != nil && before.Error() == err.Error() {
+		level = slog.LevelDebug // said already
+	}
+	i.config.Log.Log(context.Background(), level, "plugin failed", "error", err, "failures", i.status.Failures, "restart_in", wait.Round(time.Millisecond))
 	i.generation++
 	next := i.generation
 	go func() {

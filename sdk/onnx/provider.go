@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,13 +68,16 @@ func Probe(ctx context.Context, provider string) error {
 	if err == nil {
 		return nil
 	}
-	text := strings.TrimSpace(string(out))
-	if len(text) > 500 {
-		text = text[len(text)-500:]
+	text := strings.Join(strings.Fields(colours.ReplaceAllString(string(out), "")), " ")
+	if len(text) > 300 {
+		text = "..." + strings.ToValidUTF8(text[len(text)-300:], "")
 	}
 	path, _ := Find()
-	return fmt.Errorf("the provider %s does not work with %s on this machine: %s (%w); set provider = \"cpu\", or %s to a library that has it", provider, path, text, err, EnvLibrary)
+	return fmt.Errorf("the provider %s does not work here: set provider = \"cpu\", or %s to a library that has it; %s says: %s (%w)", provider, EnvLibrary, path, text, err)
 }
+
+// colours are terminal escapes, which the runtime writes into its messages.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
 // The probe runs before main, in whatever program has this package: a plugin's main would serve.
 func init() {

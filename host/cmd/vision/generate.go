@@ -52,6 +52,11 @@ func (a *app) generateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if dir := filepath.Dir(r.output); r.output != "" { // before the work, not after it
+				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+					return &usageError{fmt.Errorf("--output %s: there is no folder %s", r.output, dir)}
+				}
+			}
 			return a.generate(c.Context(), args[0], fields, r)
 		},
 	})
@@ -110,6 +115,9 @@ func (a *app) generate(ctx context.Context, target string, fields []api.Field, r
 	bar := newProgress(target)
 	reply, err := api.NewClient(socket).Infer(ctx, target, fields, r.timeout, func(p api.Progress) { bar.step(p.Done, p.Total) })
 	bar.finish()
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
 	if err != nil {
 		if e := sdk.AsError(err); e.Code == sdk.CodeInvalidInput || e.Code == api.CodeNotFound {
 			return &usageError{err}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/spf13/cobra"
 
@@ -69,11 +71,14 @@ func (a *app) validateCommand() *cobra.Command {
 				return errShown
 			}
 			_, diags := h.Inspect(c.Context(), "")
+			if c.Context().Err() != nil {
+				return errInterrupted
+			}
 			show(cfg, diags)
 			if !ok || diags.HasErrors() {
 				return errShown
 			}
-			fmt.Printf("%d plugins: no fault found\n", len(cfg.Plugins))
+			fmt.Printf("no fault found; plugins declared: %d\n", len(cfg.Plugins))
 			return nil
 		},
 	}
@@ -90,6 +95,9 @@ func (a *app) fmtCommand() *cobra.Command {
 				old, err := os.ReadFile(path)
 				if err != nil {
 					return &usageError{err}
+				}
+				if _, diags := hclsyntax.ParseConfig(old, path, hcl.InitialPos); diags.HasErrors() {
+					return &usageError{fmt.Errorf("%s cannot be parsed, see `vision validate`: %w", path, diags)}
 				}
 				formatted := hclwrite.Format(old)
 				if string(formatted) == string(old) {

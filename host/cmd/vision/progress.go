@@ -18,7 +18,8 @@ type progress struct {
 
 func newProgress(name string) *progress {
 	p := &progress{name: name}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
+	// Some terminals do not tell their size; a bar needs one.
+	if width, height, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width >= 40 && height > 0 {
 		p.container = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(60))
 	}
 	return p

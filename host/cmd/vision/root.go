@@ -26,6 +26,8 @@ const (
 // usageError makes the exit code 2. Its text may be empty when the fault has been printed.
 type usageError struct{ error }
 
+var errInterrupted = errors.New("interrupted")
+
 var errShown = &usageError{errors.New("")}
 
 // app is what all commands share.
