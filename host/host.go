@@ -42,6 +42,8 @@ type Host struct {
 	random   func(uint64) uint64
 	requests atomic.Uint64
 
+	reloading sync.Mutex
+
 	mu      sync.RWMutex
 	setup   setup
 	units   []*unit

@@ -220,6 +220,25 @@ func TestDo_kill_in_mid_inference_is_one_error_and_the_plugin_comes_back(t *test
 	}
 }
 
+func TestPlugin_that_calls_itself_unavailable_is_believed_and_left_alone(t *testing.T) {
+	h := start(t, write(t, "", ""))
+	other, stepped := make(chan error, 1), make(chan struct{}, 1000)
+	go func() {
+		_, err := h.Do(t.Context(), job("other", map[string]any{"steps": 30, "step_ms": 20}), api.Events{Step: func(int, int) { stepped <- struct{}{} }})
+		other <- err
+	}()
+	<-stepped
+	if _, err := do(t, h, job("fault:unavailable", nil)); !errors.Is(err, sdk.ErrUnavailable) {
+		t.Error(err)
+	}
+	if err := <-other; err != nil {
+		t.Errorf("the request beside it: %v", err)
+	}
+	if p := h.Plugins()[0]; p.Restarts != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestPlugin_that_stops_answering_is_noticed_within_ten_seconds(t *testing.T) {
 	h := start(t, write(t, "", ""))
 	if _, err := do(t, h, job("first", nil)); err != nil {
@@ -304,6 +323,24 @@ func TestKeepAlive_unloads_an_idle_plugin_and_loads_it_again(t *testing.T) {
 	if _, err := do(t, h, job("wake", nil)); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestKeepAlive_loses_no_request_that_comes_while_it_unloads(t *testing.T) {
+	h := start(t, write(t, `keep_alive = "1ms"`, ""))
+	for i := range 20 {
+		if _, err := do(t, h, job("wake", map[string]any{"seed": i})); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+}
+
+func TestClose_twice_at_once_while_it_unloads(t *testing.T) {
+	h := start(t, write(t, `keep_alive = "1ms"`, ""))
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() { h.Close(t.Context()) })
+	}
+	group.Wait()
 }
 
 func TestReload_swaps_what_changed_and_keeps_what_works(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 // swapped in, and the old one answers what it has accepted. With errors in the diagnostics nothing has changed. A plugin whose new
 // process does not start keeps its old one; the error names it.
 func (h *Host) Reload(ctx context.Context, c *config.Config) (plan.Plan, hcl.Diagnostics, error) {
+	h.reloading.Lock() // one after another
+	defer h.reloading.Unlock()
 	next, diags := h.prepare(ctx, c)
 	h.mu.RLock()
 	p := next.plan(h.running())
@@ -28,7 +30,9 @@ func (h *Host) Reload(ctx context.Context, c *config.Config) (plan.Plan, hcl.Dia
 		case plan.Start, plan.Restart:
 			errs = errors.Join(errs, h.replace(ctx, next.parts[i]))
 		case plan.Stop:
-			h.swap(placement.Name, nil).close(ctx)
+			if old := h.swap(placement.Name, nil); old != nil {
+				old.close(ctx)
+			}
 		}
 	}
 	h.mu.Lock()

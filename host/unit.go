@@ -18,9 +18,10 @@ type unit struct {
 	queue    *sched.Dispatcher
 	instance *instance.Instance
 
-	mu   sync.Mutex
-	busy int
-	idle *time.Timer
+	mu     sync.Mutex
+	busy   int
+	closed bool
+	idle   *time.Timer
 }
 
 func (h *Host) newUnit(p part) *unit {
@@ -57,7 +58,7 @@ func (u *unit) changed(s instance.Status) {
 	case instance.Stopped:
 		u.queue.Gone(s.Name)
 		u.mu.Lock()
-		again := u.busy > 0
+		again := u.busy > 0 && !u.closed
 		u.mu.Unlock()
 		if again { // a request came while it was being unloaded
 			go u.instance.Start()
@@ -92,7 +93,8 @@ func (u *unit) enter() error {
 		u.idle.Stop()
 	}
 	u.mu.Unlock()
-	if s.State == instance.Stopped {
+	// Asked after busy has been counted. A process that is being unloaded is still shown as draining when changed has looked at busy.
+	if state := u.instance.Status().State; state == instance.Stopped || state == instance.Draining {
 		u.instance.Start()
 	}
 	return nil
@@ -109,7 +111,7 @@ func (u *unit) leave() {
 // rest schedules unloading; the lock is held.
 func (u *unit) rest() {
 	keep := u.part.plugin.KeepAlive
-	if u.busy > 0 || keep == config.Pinned {
+	if u.busy > 0 || u.closed || keep == config.Pinned {
 		return
 	}
 	if u.idle != nil {
@@ -118,6 +120,9 @@ func (u *unit) rest() {
 	u.idle = time.AfterFunc(keep, func() {
 		u.mu.Lock()
 		unused := u.busy == 0
+		if unused {
+			u.queue.Gone(u.part.plugin.Name) // a request that enters from now on waits for the next process
+		}
 		u.mu.Unlock()
 		if unused {
 			u.instance.Stop(context.Background())
@@ -129,6 +134,7 @@ func (u *unit) rest() {
 func (u *unit) close(ctx context.Context) {
 	u.queue.Close()
 	u.mu.Lock()
+	u.closed = true
 	if u.idle != nil {
 		u.idle.Stop()
 	}

@@ -106,7 +106,7 @@ func TestCheckRequest_names_what_is_wrong(t *testing.T) {
 			},
 			map[string]any{"zoom": 1, "steps": 99},
 			[]string{
-				"steps is 99: an int from 1 to 50", "zoom is not known; known are steps, scale, seed",
+				"steps is 99: an int from 1 to 50", "zoom is not known; known are steps, scale, seed; the inputs are prompt, image, mask, style, reference",
 				"prompt is given 3 times: at most 2", "prompt has 11 characters: at most 10",
 				"mask is 1 x 1 px: it must have the size of image, 8 x 4",
 				"other is no text input; the inputs are prompt, image, mask, style, reference", "style is required, or one of reference",

@@ -21,7 +21,7 @@ const maxActive = 4096
 // outbox is how many events wait for the stream before their senders do.
 const outbox = 256
 
-func eventSize(e *pb.InferEvent) int { return 64 + len(e.GetChunk()) + len(e.GetPreview().GetData()) }
+func eventSize(e *pb.InferEvent) int { return 16 + proto.Size(e) }
 
 // Infer serves one host: it starts and cancels requests as told and sends their events.
 func (s *server) Infer(stream grpc.BidiStreamingServer[pb.InferCommands, pb.InferEvents]) error {
@@ -46,7 +46,9 @@ func (s *server) Infer(stream grpc.BidiStreamingServer[pb.InferCommands, pb.Infe
 		for _, c := range commands.GetCommands() {
 			switch x := c.GetCommand().(type) {
 			case *pb.InferCommand_Start:
-				running.Go(func() { s.serve(ctx, x.Start, out) })
+				// Admitted here, in the order of the commands: a cancel that follows must find it.
+				run, end, err := s.begin(ctx, x.Start.GetId())
+				running.Go(func() { s.serve(ctx, run, end, err, x.Start, out) })
 			case *pb.InferCommand_Cancel:
 				s.cancel(x.Cancel)
 			}
@@ -64,23 +66,21 @@ func (s *server) cancel(id string) {
 }
 
 // serve answers one request.
-func (s *server) serve(ctx context.Context, r *pb.InferRequest, out chan<- *pb.InferEvent) {
+func (s *server) serve(ctx, run context.Context, over func(), err error, r *pb.InferRequest, out chan<- *pb.InferEvent) {
 	p := &progress{ctx: ctx, id: r.GetId(), out: out, previews: r.GetPreviews(), quiet: r.GetQuiet()}
 	end := &pb.End{}
-	var err error
-	if end.Result, err = s.answer(ctx, r, p); err != nil {
+	if err == nil {
+		end.Result, err = s.answer(run, over, r, p)
+	}
+	if err != nil {
 		end.Error = toError(AsError(err))
 	}
 	p.send(&pb.InferEvent{Event: &pb.InferEvent_End{End: end}})
 }
 
 // answer runs the endpoint within the request's context and permits. It returns a result that needs no chunks, and sends another with them.
-func (s *server) answer(ctx context.Context, r *pb.InferRequest, p *progress) (*pb.Result, error) {
-	ctx, end, err := s.begin(ctx, r.GetId())
-	if err != nil {
-		return nil, err
-	}
-	defer end()
+func (s *server) answer(ctx context.Context, over func(), r *pb.InferRequest, p *progress) (*pb.Result, error) {
+	defer over()
 	select {
 	case s.permits <- struct{}{}:
 		defer func() { <-s.permits }()
@@ -91,7 +91,7 @@ func (s *server) answer(ctx context.Context, r *pb.InferRequest, p *progress) (*
 		p.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}})
 	}
 	var result Result
-	err = guarded("Infer", func() (err error) {
+	err := guarded("Infer", func() (err error) {
 		result, err = s.endpoint.Infer(ctx, fromRequest(r), p)
 		return err
 	})

@@ -35,6 +35,7 @@ func (s *server) infer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, err := s.backend.Do(ctx, job, Events{})
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // not every ResponseWriter has one
 	switch {
 	case err != nil:
 		writeError(w, err)
@@ -106,6 +107,9 @@ func NewReply(a Answer) Reply {
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// answerTime is how long a client may take to read an answer: 64 MiB at 5 Mbit/s. One that reads nothing must not hold it in memory for ever.
+const answerTime = 2 * time.Minute
 
 // eventTime is how long a client may take for one event before it is given up: a reader that stalls must not hold a plugin.
 const eventTime = 10 * time.Second

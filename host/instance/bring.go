@@ -10,14 +10,19 @@ import (
 )
 
 // bring starts, configures and loads one process, and then watches it until it ends. It runs beside the owner.
-func (i *Instance) bring(ctx context.Context, generation int) {
+func (i *Instance) bring(ctx context.Context, generation int, launched chan<- struct{}) {
 	process, err := i.config.Launch(ctx)
 	if err != nil {
+		close(launched)
 		i.tell(func() { i.fail(generation, err) })
 		return
 	}
-	if !i.adopt(generation, process) {
+	adopted := i.adopt(generation, process)
+	if !adopted {
 		process.Kill()
+	}
+	close(launched)
+	if !adopted {
 		return
 	}
 	description, err := i.configure(ctx, process)
@@ -34,7 +39,9 @@ func (i *Instance) bring(ctx context.Context, generation int) {
 		i.tell(func() { i.fail(generation, err) })
 		return
 	}
-	health, _ := process.Client().Health(ctx)
+	asked, cancel := context.WithTimeout(ctx, i.config.Timing.Answer)
+	health, _ := process.Client().Health(asked) // watch asks again
+	cancel()
 	i.tell(func() {
 		if generation == i.generation {
 			i.move(loaded, func(s *Status) { s.Bytes, s.Fraction = health.MemoryBytes, 1 })

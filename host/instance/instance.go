@@ -99,6 +99,7 @@ type Instance struct {
 	generation int
 	started    bool
 	abort      context.CancelFunc // ends a start under way
+	launched   chan struct{}      // closed when a start has given its process to the owner, or ended it
 }
 
 // snapshot is what other goroutines see; changed is closed when it is replaced.
@@ -246,7 +247,7 @@ func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sin
 		s.answered.Store(true)
 	case ctx.Err() != nil:
 		i.cancelled.Store(request.ID, time.Now())
-	case errors.Is(err, sdk.ErrUnavailable):
+	case errors.Is(err, sdk.ErrUnavailable) && s.process.Client().Broken():
 		// The connection breaks a moment before the process has been waited for and the state says so.
 		for timeout := time.After(time.Second); s.process == i.now.Load().process; {
 			select {
@@ -279,7 +280,8 @@ func (i *Instance) begin(e event) {
 	}
 	i.started, i.abort, i.answered = true, cancel, &atomic.Bool{}
 	i.generation++
-	go i.bring(ctx, i.generation)
+	i.launched = make(chan struct{})
+	go i.bring(ctx, i.generation, i.launched)
 }
 
 // backoff counts a failure and returns the wait before the next start: none after a process that had answered, then
@@ -335,14 +337,18 @@ func (i *Instance) fail(generation int, err error) {
 
 // end stops the process, whatever it is doing.
 func (i *Instance) end(ctx context.Context) {
+	if i.status.State == Draining {
+		return // an earlier stop is at it
+	}
 	if !i.move(stop, nil) || i.status.State == Stopped {
 		i.generation++ // a retry that is due is void
 		return
 	}
 	i.abort()
 	i.generation++ // what the old process still reports is void
-	process, generation := i.process, i.generation
+	process, generation, launched := i.process, i.generation, i.launched
 	go func() {
+		<-launched // a process that is just being started is ended by its start
 		if process != nil {
 			ctx, cancel := context.WithTimeout(ctx, i.config.Timing.Drain)
 			process.Stop(ctx)

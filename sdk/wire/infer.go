@@ -43,7 +43,7 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 		return sdk.Result{}, sdk.NewError(sdk.CodeInvalidInput, fmt.Sprintf("the request has %d bytes: at most %d go to a plugin at once", n, link.PayloadLimit), nil)
 	}
 	message.Slot, message.Previews, message.Quiet = slot, sink.Preview != nil, sink.Accepted == nil && sink.Step == nil
-	if err := s.start(request.ID, w, message); err != nil {
+	if err := s.start(ctx, request.ID, w, message); err != nil {
 		release()
 		return sdk.Result{}, err
 	}
@@ -54,12 +54,12 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 			continue
 		case <-w.done:
 		case <-ctx.Done():
-			s.send(&pb.InferCommand{Command: &pb.InferCommand_Cancel{Cancel: request.ID}})
+			s.stop(request.ID)
 			return sdk.Result{}, sdk.AsError(ctx.Err())
 		}
 		break
 	}
-	for len(w.reports) > 0 {
+	for len(w.reports) > 0 && ctx.Err() == nil {
 		(<-w.reports)()
 	}
 	if w.err != nil {
@@ -119,7 +119,9 @@ func (c *Client) open() (*stream, error) {
 	call, err := c.rpc.Infer(ctx)
 	if err != nil {
 		cancel()
-		return nil, fromStatus(err)
+		c.stream = &stream{ctx: ctx, cancel: cancel}
+		c.stream.fail(err)
+		return c.stream, nil // start tells
 	}
 	s := &stream{grpc: call, ctx: ctx, cancel: cancel, out: make(chan *pb.InferCommand, maxWaiting), work: map[string]*work{}}
 	go s.read()
@@ -130,23 +132,23 @@ func (c *Client) open() (*stream, error) {
 	return s, nil
 }
 
-func commandSize(c *pb.InferCommand) int {
-	n := 256
-	for _, images := range c.GetStart().GetImages() {
-		for _, i := range images.GetImages() {
-			n += len(i.GetData())
-		}
+// Broken reports whether the connection that carries the requests is gone, as distinct from a plugin that calls itself unavailable.
+func (c *Client) Broken() bool {
+	c.mu.Lock()
+	s := c.stream
+	c.mu.Unlock()
+	if s == nil {
+		return false
 	}
-	for _, texts := range c.GetStart().GetTexts() {
-		for _, text := range texts.GetTexts() {
-			n += len(text)
-		}
-	}
-	return n
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
 }
 
-// start registers the work and sends its request.
-func (s *stream) start(id string, w *work, r *pb.InferRequest) error {
+func commandSize(c *pb.InferCommand) int { return 16 + proto.Size(c) }
+
+// start registers the work and sends its request. With an error the work is not registered, and its slot is the caller's to release.
+func (s *stream) start(ctx context.Context, id string, w *work, r *pb.InferRequest) error {
 	s.mu.Lock()
 	_, twice := s.work[id]
 	err := s.err
@@ -160,15 +162,28 @@ func (s *stream) start(id string, w *work, r *pb.InferRequest) error {
 	if twice || id == "" {
 		return sdk.NewError(sdk.CodeInternal, fmt.Sprintf("the request id %q is empty or in use", id), nil)
 	}
-	s.send(&pb.InferCommand{Command: &pb.InferCommand_Start{Start: r}})
-	return nil
+	select {
+	case s.out <- &pb.InferCommand{Command: &pb.InferCommand_Start{Start: r}}:
+		return nil
+	case <-s.ctx.Done():
+		return nil // fail tells
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.work[id] != w {
+		return nil // fail has told, and released
+	}
+	delete(s.work, id)
+	return sdk.AsError(ctx.Err())
 }
 
-// send waits for room; a stream that has ended takes nothing, and fail has told the waiting.
-func (s *stream) send(c *pb.InferCommand) {
+// stop tells the plugin to stop working on a request. A plugin that has left so many commands unread reads nothing any more: its connection ends.
+func (s *stream) stop(id string) {
 	select {
-	case s.out <- c:
-	case <-s.ctx.Done():
+	case s.out <- &pb.InferCommand{Command: &pb.InferCommand_Cancel{Cancel: id}}:
+	default:
+		s.cancel()
 	}
 }
 
@@ -216,7 +231,7 @@ func (s *stream) take(w *work, e *pb.InferEvent) {
 		report, err := w.receiver.take(e, w.sink)
 		if err != nil {
 			w.finish(sdk.Result{}, err)
-			go s.send(&pb.InferCommand{Command: &pb.InferCommand_Cancel{Cancel: e.GetId()}}) // the reader must not wait for a plugin that reads nothing
+			s.stop(e.GetId())
 			return
 		}
 		if report != nil {

@@ -63,6 +63,14 @@ func (s *Slots) Close() error {
 		return nil
 	}
 	s.closed = true
+	return s.unmap()
+}
+
+// unmap gives the memory back once nobody reads it any more; the lock is held.
+func (s *Slots) unmap() error {
+	if !s.closed || len(s.free) < slotCount {
+		return nil
+	}
 	return s.region.Close()
 }
 
@@ -82,6 +90,7 @@ func (s *Slots) lend() (slot *pb.Slot, release func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.free = append(s.free, index)
+		_ = s.unmap()
 	}
 }
 

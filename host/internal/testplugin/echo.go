@@ -156,6 +156,8 @@ func fault(name string, good sdk.Result) (sdk.Result, error) {
 		return good, sdk.InvalidInput("steps", "is too small for this scheduler")
 	case "unsafe":
 		return good, sdk.NewError(sdk.CodeUnsafe, "the content is unsafe", nil)
+	case "unavailable":
+		return good, sdk.NewError(sdk.CodeUnavailable, "a server of its own is down", nil)
 	case "busy":
 		return good, &sdk.Error{Code: sdk.CodeBusy, Message: "warming up", RetryAfter: 3 * time.Second}
 	case "error":
