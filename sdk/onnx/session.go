@@ -59,7 +59,7 @@ func Load(path string, o Options) (*Session, error) {
 	defer options.Destroy()
 	in, out, err := ort.GetInputOutputInfo(path)
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", path, failure(err))
+		return nil, fmt.Errorf("load %s: is it a whole ONNX file, no pointer to one and no part of one? %w", path, failure(err))
 	}
 	s := &Session{path: path, inputs: infos(in), outputs: infos(out)}
 	if s.session, err = ort.NewDynamicAdvancedSession(path, names(s.inputs), names(s.outputs), options); err != nil {

@@ -59,7 +59,8 @@ func (a *app) describe(c *cobra.Command, target string, log *slog.Logger) (sdk.D
 	descriptions, diags := h.Inspect(c.Context(), target)
 	show(cfg, diags)
 	if diags.HasErrors() {
-		return sdk.Description{}, errShown
+		p, _ := cfg.Plugin(target)
+		return sdk.Description{}, &usageError{fmt.Errorf("`vision describe %s` shows what the plugin takes, without a configuration", p.Binary)}
 	}
 	return descriptions[target], nil
 }
