@@ -68,17 +68,12 @@ func (u *unit) changed(s instance.Status) {
 	}
 }
 
-// cooling is what a request gets while a plugin waits for its next start.
+// cooling is what a request gets while a plugin waits for its next start: the cause, and when to come again. Whatever the cause, the request is
+// not what is wrong.
 func cooling(s instance.Status) error {
-	e := *sdk.AsError(s.LastError)
-	if e.Code != sdk.CodeInvalidInput && e.Code != sdk.CodeOutOfMemory {
-		e.Code = sdk.CodeUnavailable
-	} else {
-		// Wrong is the configuration, not the request.
-		e = *sdk.NewError(sdk.CodeUnavailable, e.Error(), s.LastError)
-	}
+	e := sdk.NewError(sdk.CodeUnavailable, s.LastError.Error(), s.LastError)
 	e.RetryAfter = max(time.Until(s.RetryAt), time.Second)
-	return &e
+	return e
 }
 
 // enter tells that a request needs the process; leave must follow.

@@ -28,10 +28,7 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 	if err := ctx.Err(); err != nil {
 		return sdk.Result{}, sdk.AsError(err)
 	}
-	s, err := c.open()
-	if err != nil {
-		return sdk.Result{}, err
-	}
+	s := c.open()
 	slot, release := c.slots.lend()
 	w := &work{
 		receiver: receiver{limit: d.Output.ByteLimit(), shared: c.slots.slice(slot)},
@@ -108,12 +105,12 @@ type stream struct {
 	err  error // why the stream has ended
 }
 
-// open returns the connection's stream, which the first request opens.
-func (c *Client) open() (*stream, error) {
+// open returns the connection's stream, which the first request opens. One that cannot be opened is returned as one that has ended.
+func (c *Client) open() *stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stream != nil {
-		return c.stream, nil
+		return c.stream
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	call, err := c.rpc.Infer(ctx)
@@ -121,7 +118,7 @@ func (c *Client) open() (*stream, error) {
 		cancel()
 		c.stream = &stream{ctx: ctx, cancel: cancel}
 		c.stream.fail(err)
-		return c.stream, nil // start tells
+		return c.stream
 	}
 	s := &stream{grpc: call, ctx: ctx, cancel: cancel, out: make(chan *pb.InferCommand, maxWaiting), work: map[string]*work{}}
 	go s.read()
@@ -129,7 +126,7 @@ func (c *Client) open() (*stream, error) {
 		_ = batch.Run(ctx, s.out, commandSize, func(commands []*pb.InferCommand) error { return call.Send(&pb.InferCommands{Commands: commands}) })
 	}()
 	c.stream = s
-	return s, nil
+	return s
 }
 
 // Broken reports whether the connection that carries the requests is gone, as distinct from a plugin that calls itself unavailable.
