@@ -290,6 +290,20 @@ func TestPlugin_that_cannot_load_answers_with_its_cause_and_a_retry_time(t *test
 	}
 }
 
+func TestPlugins_tell_how_far_loading_is(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", plugintest.SocketDir(t))
+	h, diags := host.New(t.Context(), write(t, "", "load_ms = 60000"), host.Options{StateDir: t.TempDir()})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	defer h.Close(t.Context())
+	h.Start()
+	plugintest.Eventually(t, 10*time.Second, "half loaded", func() bool {
+		p := h.Plugins()[0]
+		return p.State == "loading" && p.Stage == "half" && p.Progress == 0.5
+	})
+}
+
 func TestQueue_refuses_when_it_is_full_and_expires_in_time(t *testing.T) {
 	h := start(t, write(t, "queue = 1", "concurrency = 1"))
 	slow := job("slow", map[string]any{"steps": 1000, "step_ms": 20})

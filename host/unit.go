@@ -173,6 +173,9 @@ func (u *unit) status() api.Plugin {
 		Name: s.Name, Endpoint: u.part.description.Endpoint, State: string(s.State), PID: s.PID, Device: s.Device,
 		Bytes: s.Bytes, Restarts: s.Restarts, Queue: waiting, Running: running,
 	}
+	if s.State == instance.Loading {
+		p.Stage, p.Progress = s.Stage, s.Fraction
+	}
 	if s.LastError != nil {
 		p.LastError = s.LastError.Error()
 	}

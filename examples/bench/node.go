@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vision19/vision/examples/bench/workload"
 	"github.com/vision19/vision/host/api"
 )
 
@@ -108,7 +109,7 @@ func startNode(ctx context.Context) (url string, stop func(), err error) {
 			return "", nil, fmt.Errorf("install onnxruntime-node: %w\n%s", err, out)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "identity.onnx"), identity(), 0o644); err != nil {
+	if err := workload.WriteIdentity(filepath.Join(dir, "identity.onnx")); err != nil {
 		return "", nil, err
 	}
 	cmd := exec.CommandContext(ctx, "node", "server.mjs")
@@ -130,16 +131,4 @@ func startNode(ctx context.Context) (url string, stop func(), err error) {
 		return "", nil, fmt.Errorf("start node: %w", err)
 	}
 	return strings.TrimSpace(line), stop, nil
-}
-
-// identity is y = x for 16 floats, as ONNX bytes.
-func identity() []byte {
-	field := func(number byte, data ...byte) []byte { return append([]byte{number<<3 | 2, byte(len(data))}, data...) }
-	value := func(name byte) []byte {
-		tensor := field(1, append([]byte{0x08, 1}, field(2, field(1, 0x08, 16)...)...)...)
-		return append(field(1, name), field(2, tensor...)...)
-	}
-	node := bytes.Join([][]byte{field(1, 'x'), field(2, 'y'), field(4, []byte("Identity")...)}, nil)
-	graph := bytes.Join([][]byte{field(1, node...), field(2, 'g'), field(11, value('x')...), field(12, value('y')...)}, nil)
-	return bytes.Join([][]byte{{0x08, 8}, field(7, graph...), field(8, 0x10, 17)}, nil)
 }

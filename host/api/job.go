@@ -48,16 +48,18 @@ type Backend interface {
 
 // Plugin is one line of `vision ps --json`.
 type Plugin struct {
-	Name      string `json:"name"`
-	Endpoint  string `json:"endpoint"`
-	State     string `json:"state"`
-	PID       int    `json:"pid"`
-	Device    string `json:"device"`
-	Bytes     int64  `json:"bytes"`
-	Restarts  int    `json:"restarts"`
-	Queue     int    `json:"queue"`
-	Running   int    `json:"running"`
-	LastError string `json:"last_error"`
+	Name      string  `json:"name"`
+	Endpoint  string  `json:"endpoint"`
+	State     string  `json:"state"`
+	Stage     string  `json:"stage,omitempty"`    // while loading: what is being done
+	Progress  float64 `json:"progress,omitempty"` // while loading: 0 to 1
+	PID       int     `json:"pid"`
+	Device    string  `json:"device"`
+	Bytes     int64   `json:"bytes"`
+	Restarts  int     `json:"restarts"`
+	Queue     int     `json:"queue"`
+	Running   int     `json:"running"`
+	LastError string  `json:"last_error"`
 }
 
 // CodeNotFound is the class of ErrNotFound; it arises in the host, never in a plugin.

@@ -30,26 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func spec(t testing.TB, fault string) (launch.Spec, *syncBuffer) {
-	log := &syncBuffer{}
+func spec(t testing.TB, fault string) (launch.Spec, *plugintest.Output) {
+	log := &plugintest.Output{}
 	return launch.Spec{
 		Name: "echo", Binary: plugintest.Echo(t, fault), SocketDir: plugintest.SocketDir(t), ScratchDir: t.TempDir(),
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -454,7 +436,7 @@ func TestHostDeath_takes_the_plugin_along(t *testing.T) {
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestHostDeath_takes_the_plugin_along$")
 	cmd.Env = append(os.Environ(), "VISION_TEST_HOST="+plugintest.SocketDir(t))
-	out := &syncBuffer{}
+	out := &plugintest.Output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -31,14 +31,26 @@ func Write(path string, products int) error {
 		return "x" + string(rune('0'+i/100)) + string(rune('0'+i/10%10)) + string(rune('0'+i%10))
 	}
 	for i := range products {
-		graph = bytesField(graph, 1, node(name(i), "w", name(i+1)))
+		graph = bytesField(graph, 1, node("MatMul", name(i+1), name(i), "w"))
 	}
 	graph = bytesField(graph, 2, []byte("bench"))
 	tensor := varintField(varintField(varintField(nil, 1, Side), 1, Side), 2, 1) // dims, data_type FLOAT
 	tensor = bytesField(bytesField(tensor, 8, []byte("w")), 9, weights)
 	graph = bytesField(graph, 5, tensor)
-	graph = bytesField(graph, 11, value(name(0)))
-	graph = bytesField(graph, 12, value(name(products)))
+	graph = bytesField(graph, 11, value(name(0), Side, Side))
+	graph = bytesField(graph, 12, value(name(products), Side, Side))
+	return writeModel(path, graph)
+}
+
+// WriteIdentity writes a model y = x for 16 floats: next to no work.
+func WriteIdentity(path string) error {
+	graph := bytesField(nil, 1, node("Identity", "y", "x"))
+	graph = bytesField(graph, 2, []byte("identity"))
+	graph = bytesField(bytesField(graph, 11, value("x", 16)), 12, value("y", 16))
+	return writeModel(path, graph)
+}
+
+func writeModel(path string, graph []byte) error {
 	model := bytesField(varintField(nil, 1, 8), 7, graph)
 	model = bytesField(model, 8, varintField(nil, 2, 17))
 	return os.WriteFile(path, model, 0o644)
@@ -53,16 +65,19 @@ func bytesField(to []byte, field uint64, data []byte) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(data))), data...)
 }
 
-func node(a, b, out string) []byte {
-	n := bytesField(nil, 1, []byte(a))
-	n = bytesField(n, 1, []byte(b))
-	n = bytesField(n, 2, []byte(out))
-	return bytesField(n, 4, []byte("MatMul"))
+func node(kind, out string, in ...string) []byte {
+	var n []byte
+	for _, name := range in {
+		n = bytesField(n, 1, []byte(name))
+	}
+	return bytesField(bytesField(n, 2, []byte(out)), 4, []byte(kind))
 }
 
-func value(name string) []byte {
-	dim := varintField(nil, 1, Side)
-	shape := bytesField(bytesField(nil, 1, dim), 1, dim)
+func value(name string, sides ...uint64) []byte {
+	var shape []byte
+	for _, side := range sides {
+		shape = bytesField(shape, 1, varintField(nil, 1, side))
+	}
 	tensor := bytesField(varintField(nil, 1, 1), 2, shape)
 	return bytesField(bytesField(nil, 1, []byte(name)), 2, bytesField(nil, 1, tensor))
 }

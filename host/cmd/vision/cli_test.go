@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -124,30 +123,10 @@ func needProc(t testing.TB) {
 	}
 }
 
-// output collects what a process prints while it runs.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(data)
-}
-
-// String is everything so far.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // process is one running vision command.
 type process struct {
 	cmd            *exec.Cmd
-	stdout, stderr output
+	stdout, stderr plugintest.Output
 	ended          chan struct{}
 }
 
@@ -189,7 +168,7 @@ func (p *process) end(t testing.TB, limit time.Duration) int {
 }
 
 // await waits for a text in an output.
-func (p *process) await(t testing.TB, o *output, text string) {
+func (p *process) await(t testing.TB, o *plugintest.Output, text string) {
 	t.Helper()
 	plugintest.Eventually(t, 10*time.Second, fmt.Sprintf("%s prints %q", p.cmd, text), func() bool {
 		select {

@@ -147,7 +147,10 @@ func (a *app) hostForCall(ctx context.Context, target string) (socket string, st
 		return "", stop, &usageError{err}
 	}
 	fmt.Fprintf(os.Stderr, "starting %s\n", target)
-	if err := h.AwaitReady(ctx); errors.Is(err, sdk.ErrInvalidInput) { // what is wrong is the configuration
+	stopWatching := watchLoading(h)
+	err = h.AwaitReady(ctx)
+	stopWatching()
+	if errors.Is(err, sdk.ErrInvalidInput) { // what is wrong is the configuration
 		return "", stop, &usageError{err}
 	} else if err != nil {
 		return "", stop, err

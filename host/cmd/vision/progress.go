@@ -3,10 +3,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"github.com/vision19/vision/host"
+	"github.com/vision19/vision/host/api"
 )
 
 // progress shows denoising steps on stderr: a bar on a terminal, plain lines in a pipe.
@@ -36,6 +40,42 @@ func (p *progress) step(done, total int) {
 			mpb.AppendDecorators(decor.CountersNoUnit("step %d of %d"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 8})))
 	}
 	p.bar.SetCurrent(int64(done))
+}
+
+// loading says how far the loading of a plugin's model is.
+func loading(p api.Plugin) string {
+	return fmt.Sprintf("%s %.0f%% (%s)", p.State, 100*p.Progress, p.Stage)
+}
+
+// loadingPoll is how often a host is asked how far its plugin is; a model that loads faster needs no progress.
+const loadingPoll = 200 * time.Millisecond
+
+// watchLoading prints every stage of the loading of a host's plugins, until it is stopped.
+func watchLoading(h *host.Host) (stop func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(loadingPoll)
+		defer ticker.Stop()
+		last := ""
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+			}
+			for _, p := range h.Plugins() {
+				if line := p.Name + ": " + loading(p); p.Stage != "" && line != last {
+					fmt.Fprintln(os.Stderr, line)
+					last = line
+				}
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-done
+	}
 }
 
 // finish leaves the bar as it is.

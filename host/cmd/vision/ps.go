@@ -37,6 +37,9 @@ func (a *app) psCommand() *cobra.Command {
 			fmt.Fprintln(w, "NAME\tENDPOINT\tSTATE\tPID\tDEVICE\tMEMORY\tRESTARTS\tQUEUE\tRUNNING\tLAST ERROR")
 			for _, p := range plugins {
 				reason, _, _ := strings.Cut(p.LastError, "\n")
+				if p.Stage != "" {
+					p.State = loading(p)
+				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%s\n", p.Name, p.Endpoint, p.State, p.PID, p.Device, config.FormatSize(p.Bytes), p.Restarts, p.Queue, p.Running, reason)
 			}
 			return w.Flush()

@@ -2,6 +2,7 @@
 package plugintest
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"os/exec"
@@ -70,6 +71,26 @@ func Echo(t testing.TB, fault string) string {
 		t.Fatal(err)
 	}
 	return named
+}
+
+// Output collects what a process or a log prints while it may be read.
+type Output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *Output) Write(data []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(data)
+}
+
+// String is everything so far.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // SocketDir makes a folder with a name that is short enough for sockets, which t.TempDir is not.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // mergeByRescanning is byte-pair merging as it is usually stated: rescan the
@@ -43,17 +42,11 @@ func TestHeapMergesLikeRescanning(t *testing.T) {
 	}
 }
 
-func TestEncodeOfOneLongWordStaysFast(t *testing.T) {
+// Quadratic work on a word of a million letters would not end within the tests' time.
+func TestEncodeOfOneVeryLongWordEnds(t *testing.T) {
 	tok := load(t, nil)
 	for _, size := range []int{10_000, 1_000_000} {
-		began := time.Now()
-		ids, _ := tok.Encode(strings.Repeat("thegreen", size/8))
-		// Milliseconds are expected; quadratic work on either would take
-		// far longer than this even on a busy machine.
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("%d letters took %v", size, took)
-		}
-		if len(ids) != tok.Length() {
+		if ids, _ := tok.Encode(strings.Repeat("thegreen", size/8)); len(ids) != tok.Length() {
 			t.Errorf("%d ids, want %d", len(ids), tok.Length())
 		}
 	}
