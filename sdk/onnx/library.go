@@ -3,7 +3,6 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,9 +17,6 @@ const Version = "1.27.0"
 
 // EnvLibrary names a library to use instead of the fetched one, such as an operator's CUDA build.
 const EnvLibrary = "ONNXRUNTIME_LIB"
-
-// ErrLibrary is returned when ONNX Runtime's library is not there or does not load; the text says what to do.
-var ErrLibrary = errors.New("ONNX Runtime is not available")
 
 // LibraryPath is where the fetched library lies: in the user's cache folder.
 func LibraryPath() (string, error) {

@@ -1,17 +1,17 @@
 package onnx
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// Tensor is a dense array in C order: Floats or Ints, never both. What element type the graph wants, float16, float32, float64,
-// int32 or int64, is the session's business.
+// Tensor is a dense array in C order: Floats or Ints, never both. What element type the graph wants is the session's business: as an input
+// float16, float32, float64, int32, int64, uint8 or bool; as an output also int8, int16, uint16 and uint32. Floats that go into integers
+// lose their fraction; a bool is 0 or 1, and of an input whether it is not 0; float64 outputs are rounded to float32.
 type Tensor struct {
-	Shape  []int64
+	Shape  []int64 // empty: a scalar
 	Floats []float32
 	Ints   []int64
 }
@@ -36,126 +36,184 @@ func (t Tensor) toValue(want ort.TensorElementDataType) (ort.Value, error) {
 	if n := t.Len(); n != len(t.Floats)+len(t.Ints) {
 		return nil, fmt.Errorf("%d elements for the shape %v", len(t.Floats)+len(t.Ints), t.Shape)
 	}
-	shape := ort.NewShape(t.Shape...)
 	switch want {
 	case ort.TensorElementDataTypeFloat:
-		return ort.NewTensor(shape, t.floats())
+		return newValue(t.Shape, t.floats(), nil)
 	case ort.TensorElementDataTypeFloat16:
-		return ort.NewCustomDataTensor(shape, toHalf(t.floats()), want)
+		return newHalf(t.Shape, toHalf(t.floats()))
 	case ort.TensorElementDataTypeDouble:
-		return ort.NewTensor(shape, convert[float64](t))
+		return newValue(t.Shape, append(convert[float64](t.Floats), convert[float64](t.Ints)...), nil)
 	case ort.TensorElementDataTypeInt64:
-		return ort.NewTensor(shape, t.ints())
+		if t.Ints != nil {
+			return newValue(t.Shape, t.Ints, nil)
+		}
+		data, err := narrow[int64](t, -1<<63, 1<<63-1)
+		return newValue(t.Shape, data, err)
 	case ort.TensorElementDataTypeInt32:
-		return ort.NewTensor(shape, convert[int32](t))
+		data, err := narrow[int32](t, -1<<31, 1<<31-1)
+		return newValue(t.Shape, data, err)
+	case ort.TensorElementDataTypeUint8:
+		data, err := narrow[uint8](t, 0, 255)
+		return newValue(t.Shape, data, err)
+	case ort.TensorElementDataTypeBool:
+		return newValue(t.Shape, t.bools(), nil)
 	}
-	return nil, fmt.Errorf("the element type %s is not supported", want)
+	return nil, fmt.Errorf("%w: the graph wants %s, which no Tensor becomes", ErrElementType, elementOf(want).name)
+}
+
+// newValue passes on an error of what made the data.
+func newValue[T ort.TensorData](shape []int64, data []T, err error) (ort.Value, error) {
+	if err != nil {
+		return nil, err
+	}
+	if len(shape) == 0 {
+		return ort.NewScalar(data[0])
+	}
+	return ort.NewTensor(ort.NewShape(shape...), data)
+}
+
+// maxHalf bounds the float16 outputs that a file can make a run allocate, in elements; a picture of 8192 x 8192 has a fifth of it.
+const maxHalf = 1 << 30
+
+// newHalfOutput makes the memory of a float16 output.
+func newHalfOutput(shape []int64) (ort.Value, error) {
+	n := int64(1)
+	for _, d := range shape {
+		if d < 1 || d > maxHalf/n {
+			return nil, fmt.Errorf("a float16 output has 1 to %d elements, not those of the shape %v", maxHalf, shape)
+		}
+		n *= d
+	}
+	return newHalf(shape, make([]byte, 2*n))
+}
+
+// newHalf makes a float16 value in this memory. The binding has no float16 scalars.
+func newHalf(shape []int64, data []byte) (ort.Value, error) {
+	if len(shape) == 0 {
+		return nil, fmt.Errorf("%w: a float16 scalar is not supported: export the model with the shape [1] or as float32", ErrElementType)
+	}
+	return ort.NewCustomDataTensor(ort.NewShape(shape...), data, ort.TensorElementDataTypeFloat16)
+}
+
+// newScalar makes the memory of a scalar output.
+func newScalar(kind ort.TensorElementDataType) (ort.Value, error) {
+	switch kind {
+	case ort.TensorElementDataTypeFloat:
+		return ort.NewEmptyScalar[float32]()
+	case ort.TensorElementDataTypeDouble:
+		return ort.NewEmptyScalar[float64]()
+	case ort.TensorElementDataTypeInt64:
+		return ort.NewEmptyScalar[int64]()
+	case ort.TensorElementDataTypeInt32:
+		return ort.NewEmptyScalar[int32]()
+	case ort.TensorElementDataTypeBool:
+		return ort.NewEmptyScalar[bool]()
+	}
+	return nil, fmt.Errorf("%w: a scalar of %s is not supported", ErrElementType, elementOf(kind).name)
+}
+
+type number interface {
+	~float32 | ~float64 | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32
+}
+
+func convert[To, From number](data []From) []To {
+	out := make([]To, len(data))
+	for i, x := range data {
+		out[i] = To(x)
+	}
+	return out
 }
 
 func (t Tensor) floats() []float32 {
 	if t.Floats != nil {
 		return t.Floats
 	}
-	return convert[float32](t)
+	return convert[float32](t.Ints)
 }
 
-func (t Tensor) ints() []int64 {
-	if t.Ints != nil {
-		return t.Ints
-	}
-	return convert[int64](t)
-}
-
-func convert[T float32 | float64 | int32 | int64](t Tensor) []T {
+// narrow converts to integers, of which none may lie outside low..high.
+func narrow[T number](t Tensor, low, high int64) ([]T, error) {
 	out := make([]T, 0, len(t.Floats)+len(t.Ints))
-	for _, x := range t.Floats {
+	beyond := func(i int, x any) error {
+		return fmt.Errorf("%w: the element %d is %v, and the graph wants integers from %d to %d", ErrElementType, i, x, low, high)
+	}
+	for i, x := range t.Floats {
+		// As a float64 the highest int64 is 2^63, which is too high by one.
+		if f := math.Trunc(float64(x)); !(f >= float64(low) && f <= float64(high) && f < 1<<63) {
+			return nil, beyond(i, x)
+		}
 		out = append(out, T(x))
+	}
+	for i, x := range t.Ints {
+		if x < low || x > high {
+			return nil, beyond(i, x)
+		}
+		out = append(out, T(x))
+	}
+	return out, nil
+}
+
+func (t Tensor) bools() []bool {
+	out := make([]bool, 0, len(t.Floats)+len(t.Ints))
+	for _, x := range t.Floats {
+		out = append(out, x != 0)
 	}
 	for _, x := range t.Ints {
-		out = append(out, T(x))
+		out = append(out, x != 0)
+	}
+	return out
+}
+
+func fromBools(data []bool) []int64 {
+	out := make([]int64, len(data))
+	for i, x := range data {
+		if x {
+			out[i] = 1
+		}
 	}
 	return out
 }
 
 // fromValue copies a value out of the runtime's memory.
 func fromValue(v ort.Value) (Tensor, error) {
-	shape := append([]int64(nil), v.GetShape()...)
+	shape := v.GetShape()
 	switch x := v.(type) {
 	case *ort.Tensor[float32]:
-		return NewFloats(append([]float32(nil), x.GetData()...), shape...), nil
+		return NewFloats(convert[float32](x.GetData()), shape...), nil
+	case *ort.Tensor[float64]:
+		return NewFloats(convert[float32](x.GetData()), shape...), nil
 	case *ort.Tensor[int64]:
-		return NewInts(append([]int64(nil), x.GetData()...), shape...), nil
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[int32]:
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[int16]:
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[int8]:
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[uint32]:
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[uint16]:
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[uint8]:
+		return NewInts(convert[int64](x.GetData()), shape...), nil
+	case *ort.Tensor[bool]:
+		return NewInts(fromBools(x.GetData()), shape...), nil
+	case *ort.Scalar[float32]:
+		return NewFloats([]float32{x.GetData()}), nil
+	case *ort.Scalar[float64]:
+		return NewFloats([]float32{float32(x.GetData())}), nil
+	case *ort.Scalar[int64]:
+		return NewInts([]int64{x.GetData()}), nil
+	case *ort.Scalar[int32]:
+		return NewInts([]int64{int64(x.GetData())}), nil
+	case *ort.Scalar[bool]:
+		return NewInts(fromBools([]bool{x.GetData()})), nil
 	case *ort.CustomDataTensor:
-		return NewFloats(fromHalf(x.GetData()), shape...), nil
-	}
-	return Tensor{}, fmt.Errorf("an output of type %T is not supported", v)
-}
-
-// RoundHalf rounds every element to the nearest float16: what a pipeline in half precision holds.
-func RoundHalf(x []float32) {
-	for i, v := range x {
-		x[i] = halfToFloat(floatToHalf(v))
-	}
-}
-
-func toHalf(x []float32) []byte {
-	out := make([]byte, 0, 2*len(x))
-	for _, v := range x {
-		out = binary.LittleEndian.AppendUint16(out, floatToHalf(v))
-	}
-	return out
-}
-
-func fromHalf(data []byte) []float32 {
-	out := make([]float32, len(data)/2)
-	for i := range out {
-		out[i] = halfToFloat(binary.LittleEndian.Uint16(data[2*i:]))
-	}
-	return out
-}
-
-// floatToHalf rounds to nearest, ties to even, as IEEE 754 has it; what is too large becomes infinite.
-func floatToHalf(f float32) uint16 {
-	bits := math.Float32bits(f)
-	sign := uint16(bits >> 16 & 0x8000)
-	exponent := int(bits>>23&0xff) - 127 + 15
-	mantissa := bits & 0x7fffff
-	switch {
-	case bits&0x7fffffff > 0x7f800000:
-		return sign | 0x7e00 // NaN
-	case exponent >= 31:
-		return sign | 0x7c00
-	case exponent <= 0:
-		if exponent < -10 {
-			return sign
+		// Where the file does not tell that an output is float16, the binding took half of it.
+		if data := x.GetData(); ort.TensorElementDataType(x.DataType()) == ort.TensorElementDataTypeFloat16 && int64(len(data)) == 2*shape.FlattenedSize() {
+			return NewFloats(fromHalf(data), shape...), nil
 		}
-		mantissa |= 0x800000
-		return sign | roundShift(mantissa, uint(14-exponent))
+		return Tensor{}, fmt.Errorf("%w: %s is not supported", ErrElementType, elementOf(ort.TensorElementDataType(x.DataType())).name)
 	}
-	// A carry out of the mantissa goes into the exponent, which is what rounding up to the next power of two means.
-	return sign | (uint16(exponent)<<10 + roundShift(mantissa, 13))
-}
-
-func roundShift(m uint32, shift uint) uint16 {
-	half := uint32(1) << (shift - 1)
-	out, rest := m>>shift, m&(half<<1-1)
-	if rest > half || (rest == half && out&1 == 1) {
-		out++
-	}
-	return uint16(out)
-}
-
-func halfToFloat(h uint16) float32 {
-	sign, exponent, mantissa := uint32(h&0x8000)<<16, uint32(h>>10&0x1f), uint32(h&0x3ff)
-	switch exponent {
-	case 0:
-		f := float32(mantissa) / (1 << 24)
-		if sign != 0 {
-			f = -f
-		}
-		return f
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | mantissa<<13)
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | mantissa<<13)
+	return Tensor{}, fmt.Errorf("%w: an output of type %T is not supported", ErrElementType, v)
 }
