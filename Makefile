@@ -46,7 +46,7 @@ bench: all
 
 .PHONY: eval
 eval: all
-	@go run ./examples/eval
+	@go run ./examples/eval $(ENDPOINTS)
 
 .PHONY: clean
 clean:

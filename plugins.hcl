@@ -1,5 +1,5 @@
-# What `vision run` runs. `vision validate` checks it, `vision plan` shows what goes where, `vision describe text-to-image`
-# lists what the plugin's config block takes.
+# What `vision run` runs. `vision validate` checks it, `vision plan` shows what goes where, `vision describe ENDPOINT` lists what a
+# plugin's config block takes.
 
 host {
   listen = "127.0.0.1:8080"
@@ -7,17 +7,71 @@ host {
 
 device "cpu0" {
   kind   = "cpu"
-  memory = "2GiB" # what plugins may take of it
+  memory = "4GiB" # what plugins may take of it
 }
 
 plugin "text-to-image" {
   binary     = "bin/plugins/text-to-image" # relative to this file
   device     = "auto"
-  memory     = "600MiB"
+  memory     = "450MiB"
   keep_alive = "5m" # unloaded after five minutes without a request; "-1" keeps it for ever
   queue      = 64
 
   config {
     model = "examples/models/tiny"
+  }
+}
+
+plugin "image-to-image" {
+  binary = "bin/plugins/image-to-image"
+  memory = "450MiB"
+
+  config {
+    model = "examples/models/tiny"
+  }
+}
+
+plugin "inpaint" {
+  binary = "bin/plugins/inpaint"
+  memory = "450MiB"
+
+  config {
+    model = "examples/models/tiny-inpaint"
+  }
+}
+
+plugin "scribble" {
+  binary = "bin/plugins/scribble"
+  memory = "450MiB"
+
+  config {
+    model = "examples/models/tiny"
+  }
+}
+
+plugin "upscale" {
+  binary = "bin/plugins/upscale"
+  memory = "900MiB"
+
+  config {
+    model = "examples/models/tiny-upscale"
+  }
+}
+
+plugin "uncrop" {
+  binary = "bin/plugins/uncrop"
+  memory = "450MiB"
+
+  config {
+    model = "examples/models/tiny-inpaint"
+  }
+}
+
+plugin "clip-embed" {
+  binary = "bin/plugins/clip-embed"
+  memory = "400MiB"
+
+  config {
+    model = "examples/models/tiny-clip"
   }
 }

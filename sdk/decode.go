@@ -31,7 +31,7 @@ func (d *Description) UnmarshalBinary(data []byte) error {
 func fromDescription(d *pb.Description) Description {
 	o, c := d.GetOutput(), d.GetCapabilities()
 	out := Description{
-		Endpoint: d.GetEndpoint(), Title: d.GetTitle(), Doc: d.GetDoc(), Version: d.GetVersion(), OneOf: d.GetOneOf(),
+		Endpoint: d.GetEndpoint(), Title: d.GetTitle(), Doc: d.GetDoc(), Version: d.GetVersion(), OneOf: d.GetOneOf(), Notes: d.GetNotes(),
 		Parameters: convert.FromSchema(d.GetParameters()), Config: convert.FromSchema(d.GetConfig()),
 		Output: Output{
 			Kind: OutputKind(o.GetKind()), MediaType: o.GetMediaType(), Width: fromExtent(o.GetWidth()), Height: fromExtent(o.GetHeight()),

@@ -40,7 +40,8 @@ type Description struct {
 	Output     Output
 	Config     schema.Schema // of the plugin's config block
 
-	MemoryBytes  int64 // what one process needs at most, model and one request; an estimate until it has been measured
+	Notes        []string // what Configure has found out, such as the model's kind and its files' types, for `doctor`
+	MemoryBytes  int64    // what one process needs at most, model and one request; an estimate until it has been measured
 	Capabilities Capabilities
 }
 

@@ -12,7 +12,7 @@ import (
 
 func toDescription(d Description) *pb.Description {
 	out := &pb.Description{
-		Endpoint: d.Endpoint, Title: d.Title, Doc: d.Doc, Version: d.Version, OneOf: d.OneOf,
+		Endpoint: d.Endpoint, Title: d.Title, Doc: d.Doc, Version: d.Version, OneOf: d.OneOf, Notes: d.Notes,
 		Parameters: convert.ToSchema(d.Parameters), Config: convert.ToSchema(d.Config),
 		Output: &pb.Output{
 			Kind: string(d.Output.Kind), MediaType: d.Output.MediaType, Width: toExtent(d.Output.Width), Height: toExtent(d.Output.Height),

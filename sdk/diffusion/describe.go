@@ -42,41 +42,50 @@ func Size(d Defaults) schema.Schema {
 	return schema.Schema{side("width", "Width in px."), side("height", "Height in px.")}
 }
 
+// Feather is the width in px of the transition between what is kept and what is painted.
+func Feather(Defaults) schema.Schema {
+	return schema.Schema{{
+		Name: "feather", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(64), Default: int64(8),
+		Doc: "Over how many px the painted part takes on its surroundings' colours.",
+	}}
+}
+
 // ConfigSchema is the config block of a diffusion plugin.
 func ConfigSchema() schema.Schema {
-	choice := func(name, value, doc string, all ...string) schema.Parameter {
-		var allowed []any
-		for _, a := range all {
-			allowed = append(allowed, a)
-		}
-		return schema.Parameter{Name: name, Type: schema.String, Allowed: allowed, Default: value, Doc: doc}
-	}
-	return schema.Schema{
+	return append(append(schema.Schema{
 		{Name: "model", Type: schema.String, Format: schema.FormatPath, Required: true, Doc: "A model folder in the diffusers layout, exported to ONNX."},
+	}, SessionSchema()...),
+		choice("precision", "auto", "What tensors are held in between the graphs: auto, what the graphs take.", "auto", "fp32", "fp16"),
+		choice("noise", "cpu", "Whose random numbers a seed gives: PyTorch's CPU generator's or its CUDA generator's.", "cpu", "cuda"),
+	)
+}
+
+// SessionSchema is the part of a config block that says how ONNX Runtime runs a model.
+func SessionSchema() schema.Schema {
+	return schema.Schema{
 		choice("provider", "cpu", "ONNX Runtime's execution provider.", onnx.Providers()...),
 		{Name: "threads", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(1024), Default: int64(0), Doc: "CPU threads; 0: as many as the device gives."},
-		choice("precision", "auto", "What tensors are held in between the graphs: auto, what the graphs take.", "auto", "fp32", "fp16"),
 		choice("optimization", "all", "ONNX Runtime's graph optimisation level.", onnx.Optimizations()...),
-		choice("noise", "cpu", "Whose random numbers a seed gives: PyTorch's CPU generator's or its CUDA generator's.", "cpu", "cuda"),
 	}
 }
 
-// Configured checks a configuration against the machine: the model's folder, ONNX Runtime's library, the provider.
-func Configured(ctx context.Context, c sdk.Config) (Model, Options, error) {
-	m, err := Inspect(c.Values.String("model"))
-	if err != nil {
-		return m, Options{}, sdk.InvalidInput("model", err.Error())
+func choice(name, value, doc string, all ...string) schema.Parameter {
+	var allowed []any
+	for _, a := range all {
+		allowed = append(allowed, a)
 	}
+	return schema.Parameter{Name: name, Type: schema.String, Allowed: allowed, Default: value, Doc: doc}
+}
+
+// SessionOptions checks the values of SessionSchema against the machine: ONNX Runtime's library, the provider.
+func SessionOptions(ctx context.Context, c sdk.Config) (onnx.Options, error) {
 	provider := c.Values.String("provider")
 	if err := onnx.Probe(ctx, provider); err != nil {
-		return m, Options{}, sdk.InvalidInput("provider", err.Error())
+		return onnx.Options{}, sdk.InvalidInput("provider", err.Error())
 	}
 	threads := int(c.Values.Int("threads"))
 	if threads == 0 {
 		threads = c.Device.Threads
 	}
-	return m, Options{
-		Session: onnx.Options{Provider: provider, Threads: threads, Optimization: c.Values.String("optimization")},
-		Half:    c.Values.String("precision") == "fp16",
-	}, nil
+	return onnx.Options{Provider: provider, Threads: threads, Optimization: c.Values.String("optimization")}, nil
 }

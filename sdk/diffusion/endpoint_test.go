@@ -1,4 +1,4 @@
-package main
+package diffusion
 
 import (
 	"bytes"
@@ -14,13 +14,19 @@ import (
 	"github.com/vision19/vision/sdk/onnx"
 )
 
-const tiny = "../../examples/models/tiny"
-
 func needLibrary(t testing.TB) {
 	t.Helper()
 	if _, err := onnx.Find(); err != nil {
 		t.Skip("skipped, run make first:", err)
 	}
+}
+
+// painter is a task as a plugin declares it.
+var painter = Task{
+	Endpoint: "painter", Parameters: Size, Width: sdk.Extent{Parameter: "width"}, Height: sdk.Extent{Parameter: "height"},
+	Paint: func(ctx context.Context, p *Pipeline, r Request, in sdk.Request, progress sdk.Progress) (Painting, error) {
+		return p.TextToImage(ctx, r, int(in.Values.Int("width")), int(in.Values.Int("height")), progress)
+	},
 }
 
 // config is what the host would give for this model folder.
@@ -30,7 +36,7 @@ func config(t testing.TB, model string) sdk.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values, faults := new(endpoint).Describe().Config.Validate(map[string]any{"model": model})
+	values, faults := NewEndpoint(painter).Describe().Config.Validate(map[string]any{"model": model})
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
@@ -38,51 +44,32 @@ func config(t testing.TB, model string) sdk.Config {
 }
 
 var (
-	loadOnce    sync.Once
-	loaded      *endpoint
+	paintOnce   sync.Once
+	painting    sdk.Endpoint
 	description sdk.Description
-	loadErr     error
+	paintErr    error
 )
 
 // ready is the endpoint with the bundled model, loaded once for all tests.
-func ready(t testing.TB) (*endpoint, sdk.Description) {
+func ready(t testing.TB) (sdk.Endpoint, sdk.Description) {
 	t.Helper()
 	needLibrary(t)
-	loadOnce.Do(func() {
-		loaded = &endpoint{}
-		if description, loadErr = loaded.Configure(context.Background(), config(t, tiny)); loadErr == nil {
-			loadErr = loaded.Load(context.Background(), func(float64, string) {})
+	paintOnce.Do(func() {
+		painting = NewEndpoint(painter)
+		if description, paintErr = painting.Configure(context.Background(), config(t, tiny)); paintErr == nil {
+			paintErr = painting.Load(context.Background(), func(float64, string) {})
 		}
 	})
-	if loadErr != nil {
-		t.Fatal(loadErr)
+	if paintErr != nil {
+		t.Fatal(paintErr)
 	}
-	return loaded, description
+	return painting, description
 }
-
-// watcher counts steps, and ends the request at one.
-type watcher struct {
-	steps, stop int
-	cancel      context.CancelFunc
-}
-
-// Step implements sdk.Progress.
-func (w *watcher) Step(done, _ int) {
-	if w.steps = done; done == w.stop {
-		w.cancel()
-	}
-}
-
-// WantsPreview implements sdk.Progress.
-func (w *watcher) WantsPreview() bool { return false }
-
-// Preview implements sdk.Progress.
-func (w *watcher) Preview(sdk.Image) {}
 
 const circle = "a red circle on a blue background"
 
 // request is one that has been checked against the description, as the host does it.
-func request(t testing.TB, d sdk.Description, prompt string, parameters map[string]any) sdk.Request {
+func checked(t testing.TB, d sdk.Description, prompt string, parameters map[string]any) sdk.Request {
 	t.Helper()
 	r, err := d.CheckRequest(sdk.Request{ID: "1", Texts: map[string][]string{"prompt": {prompt}}}, parameters)
 	if err != nil {
@@ -91,12 +78,12 @@ func request(t testing.TB, d sdk.Description, prompt string, parameters map[stri
 	return r
 }
 
-// paint runs a request, and checks the answer against the description, as the host does it.
-func paint(t testing.TB, prompt string, parameters map[string]any) sdk.Result {
+// infer runs a request, and checks the answer against the description, as the host does it.
+func infer(t testing.TB, prompt string, parameters map[string]any) sdk.Result {
 	t.Helper()
 	e, d := ready(t)
-	r := request(t, d, prompt, parameters)
-	result, err := e.Infer(t.Context(), r, &watcher{})
+	r := checked(t, d, prompt, parameters)
+	result, err := e.Infer(t.Context(), r, silent{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,14 +94,14 @@ func paint(t testing.TB, prompt string, parameters map[string]any) sdk.Result {
 }
 
 func TestDescribe_is_well_formed_without_a_model(t *testing.T) {
-	if err := new(endpoint).Describe().Check(); err != nil {
+	if err := NewEndpoint(painter).Describe().Check(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestConfigure_refines_the_description_to_the_model(t *testing.T) {
 	needLibrary(t)
-	e := &endpoint{}
+	e := NewEndpoint(painter)
 	before := e.Describe()
 	d, err := e.Configure(t.Context(), config(t, tiny))
 	if err != nil {
@@ -141,7 +128,7 @@ func TestConfigure_refines_the_description_to_the_model(t *testing.T) {
 
 func TestConfigure_blames_the_model_for_a_wrong_folder(t *testing.T) {
 	for name, folder := range map[string]string{"empty": t.TempDir(), "not there": filepath.Join(t.TempDir(), "nowhere"), "a file": "main.go"} {
-		_, err := new(endpoint).Configure(t.Context(), config(t, folder))
+		_, err := NewEndpoint(painter).Configure(t.Context(), config(t, folder))
 		if e := sdk.AsError(err); !errors.Is(err, sdk.ErrInvalidInput) || e.Param != "model" || !strings.Contains(e.Message, folder) {
 			t.Errorf("%s: %+v", name, e)
 		}
@@ -149,7 +136,7 @@ func TestConfigure_blames_the_model_for_a_wrong_folder(t *testing.T) {
 }
 
 func TestInfer_paints_what_the_prompt_says(t *testing.T) {
-	result := paint(t, circle, map[string]any{"seed": 7, "steps": 12})
+	result := infer(t, circle, map[string]any{"seed": 7, "steps": 12})
 	picture, err := png.Decode(bytes.NewReader(result.Images[0].Data))
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +159,7 @@ func TestInfer_paints_what_the_prompt_says(t *testing.T) {
 func TestInfer_gives_the_same_bytes_for_the_same_seed(t *testing.T) {
 	bytesOf := func(seed int) []byte {
 		t.Helper()
-		return paint(t, circle, map[string]any{"seed": seed, "steps": 4}).Images[0].Data
+		return infer(t, circle, map[string]any{"seed": seed, "steps": 4}).Images[0].Data
 	}
 	seven := bytesOf(7)
 	if !bytes.Equal(seven, bytesOf(7)) {
@@ -187,24 +174,24 @@ func TestInfer_ends_within_a_step_of_its_context(t *testing.T) {
 	e, d := ready(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w := &watcher{stop: 3, cancel: cancel}
-	if _, err := e.Infer(ctx, request(t, d, circle, map[string]any{"seed": 7, "steps": 50}), w); !errors.Is(err, context.Canceled) {
+	w := &watcher{cancel: cancel, stop: 3}
+	if _, err := e.Infer(ctx, checked(t, d, circle, map[string]any{"seed": 7, "steps": 50}), w); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if w.steps < 3 || w.steps > 4 {
-		t.Errorf("cancelled at step 3, it went on to %d", w.steps)
+	if n := len(w.steps); n < 3 || n > 4 {
+		t.Errorf("cancelled at step 3, it went on to %d", n)
 	}
 }
 
 func TestInfer_warns_of_words_that_the_model_does_not_know(t *testing.T) {
-	result := paint(t, "a red unicorn", map[string]any{"seed": 7, "steps": 1})
+	result := infer(t, "a red unicorn", map[string]any{"seed": 7, "steps": 1})
 	if got := strings.Join(result.Warnings, "\n"); !strings.Contains(got, "unicorn") {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestClose_may_follow_an_error(t *testing.T) {
-	e := &endpoint{}
+	e := NewEndpoint(painter)
 	if _, err := e.Configure(t.Context(), config(t, t.TempDir())); err == nil {
 		t.Fatal("an empty folder is accepted")
 	}

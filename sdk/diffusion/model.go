@@ -10,23 +10,39 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vision19/vision/sdk/diffusion/clip"
 	"github.com/vision19/vision/sdk/diffusion/scheduler"
+	"github.com/vision19/vision/sdk/onnx"
 )
 
 // Model is what a model folder says of itself, without its weights.
 type Model struct {
-	Dir   string
-	Class string // _class_name of model_index.json
+	Dir    string
+	Class  string // _class_name of model_index.json
+	Family string // such as Stable Diffusion XL
 
 	Scheduler scheduler.Config
+	Graphs    map[string]onnx.Graph // those that are used, by their folder
+	Weights   int64                 // bytes of their weights
 
-	LatentChannels int     // of unet/config.json
+	LatentChannels int     // 4 in every family
+	Channels       int     // that the UNet takes: LatentChannels, or 9 for inpainting
 	SampleSize     int     // the latents' side that the model was trained on
 	Factor         int     // pixels per latent: 2^(len(block_out_channels)-1) of the VAE
+	Multiple       int     // px: what sides are padded to, so that the UNet can halve its latents
 	Scaling        float32 // the VAE's scaling_factor
-	Weights        int64   // bytes of all weight files
+	GuidanceEmbed  int     // length of the guidance embedding that a distilled UNet takes in place of guidance; 0 is none
+	ZeroNegative   bool    // an absent negative prompt is zeros, not the embedding of ""
+	FixedWidth     int     // px, of graphs with fixed axes; 0 is any
+	FixedHeight    int
 
 	Defaults Defaults
+
+	family family
+	prior  priorSettings     // of the family that has one
+	safety *clip.SafetyModel // nil: the folder has no safety checker
+	levels int               // of the UNet
+	layers int               // of each of its levels
 }
 
 // Defaults are the settings that a model wants and the bounds that it works in. They come from generation_config.json in the model's
@@ -39,101 +55,119 @@ type Defaults struct {
 	MaxSize  int     `json:"max_size"`     // px
 }
 
-// classes are the pipeline classes that are proved; all are Stable Diffusion 1.x by other names.
-var classes = []string{"StableDiffusionPipeline", "ORTStableDiffusionPipeline", "OnnxStableDiffusionPipeline"}
-
-// parts are the files that text-to-image needs.
-var parts = []string{"tokenizer/vocab.json", "tokenizer/merges.txt", "scheduler/scheduler_config.json", "text_encoder/model.onnx", "unet/model.onnx", "vae_decoder/model.onnx"}
+// Pixels is the largest area that the model paints.
+func (d Defaults) Pixels() int { return d.MaxSize * d.MaxSize }
 
 // maxConfig bounds a JSON file of a model folder.
 const maxConfig = 1 << 20
 
-// Inspect reads a model folder's configuration and reports everything that is missing or wrong in it at once.
-func Inspect(dir string) (Model, error) {
-	m := Model{Dir: dir}
+// What only some tasks need or give.
+const (
+	NeedEncoder    = "encoder"    // from pixels to latents, whatever the family calls it
+	NeedControlNet = "controlnet" // and a UNet that takes its residuals
+	GivesMask      = "mask"       // no graph: the task can serve a UNet that was made for inpainting
+)
+
+// Inspect reads a model folder's configuration and its graphs' inputs and outputs, and reports everything that is missing or wrong at
+// once. needs are the graphs beyond those that text-to-image takes.
+func Inspect(dir string, needs ...string) (Model, error) {
+	m := Model{Dir: dir, LatentChannels: 4, Graphs: map[string]onnx.Graph{}}
 	info, err := os.Stat(dir)
 	if err != nil || !info.IsDir() {
 		return m, fmt.Errorf("%s is no folder: name one in the diffusers layout, with a model_index.json", dir)
 	}
 	var index struct {
-		Class string `json:"_class_name"`
+		Class      string `json:"_class_name"`
+		ForceZeros *bool  `json:"force_zeros_for_empty_prompt"`
 	}
 	if err := m.read("model_index.json", &index); errors.Is(err, fs.ErrNotExist) {
 		return m, fmt.Errorf("%s has no model_index.json: name a folder in the diffusers layout, such as examples/models/tiny", dir)
 	} else if err != nil {
 		return m, err
 	}
-	m.Class = index.Class
-	if !slices.Contains(classes, m.Class) {
-		return m, fmt.Errorf("%s is a %q, which is not supported; supported are %s", dir, m.Class, strings.Join(classes, ", "))
+	var known bool
+	if m.family, known = findFamily(index.Class); !known {
+		return m, fmt.Errorf("%s is a %q, which has not been proved here; proved are %s", dir, index.Class, proved())
 	}
-	var missing []string
-	for _, name := range parts {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) > 0 {
+	m.Class, m.Family = index.Class, m.family.name
+	// diffusers' default, of the one class that has the setting.
+	m.ZeroNegative = len(m.family.prompt) > 1 && (index.ForceZeros == nil || *index.ForceZeros)
+	files, graphs := m.parts(needs)
+	if missing := m.missing(files, graphs); len(missing) > 0 {
 		return m, fmt.Errorf("%s lacks %s; export the model to ONNX in the diffusers layout", dir, strings.Join(missing, ", "))
 	}
-	return m, m.configure()
+	if err := m.configure(); err != nil {
+		return m, err
+	}
+	if m.Channels != m.LatentChannels && !slices.Contains(needs, GivesMask) {
+		return m, fmt.Errorf("%s takes %d channels: an inpainting model, which serves only inpaint and uncrop", m.path("unet"), m.Channels)
+	}
+	if err := m.readGraphs(graphs); err != nil {
+		return m, err
+	}
+	return m, errors.Join(m.checkGraphs(slices.Contains(needs, NeedControlNet)), m.setDefaults(), m.inspectSafety())
 }
 
-// configure reads the parts' own configuration files.
-func (m *Model) configure() error {
-	data, err := m.file("scheduler/scheduler_config.json")
+// parts are the files that the family needs, and the folders of its graphs.
+func (m *Model) parts(needs []string) (files, graphs []string) {
+	files = []string{"scheduler/scheduler_config.json"}
+	for _, e := range m.family.prompt {
+		files = append(files, e.tokenizer+"/vocab.json", e.tokenizer+"/merges.txt")
+		graphs = append(graphs, e.folder)
+	}
+	if m.family.prior {
+		files = append(files, priorFiles...)
+		graphs = append(graphs, priorGraphs...)
+	}
+	graphs = append(graphs, "unet", m.family.decoder)
+	if slices.Contains(needs, NeedEncoder) {
+		graphs = append(graphs, m.family.encoder)
+	}
+	if slices.Contains(needs, NeedControlNet) {
+		graphs = append(graphs, "controlnet")
+	}
+	return files, graphs
+}
+
+func (m *Model) missing(files, graphs []string) []string {
+	for _, g := range graphs {
+		files = append(files, g+"/model.onnx")
+	}
+	return slices.DeleteFunc(files, func(name string) bool {
+		_, err := os.Stat(filepath.Join(m.Dir, name))
+		return err == nil
+	})
+}
+
+func (m *Model) readGraphs(names []string) error {
+	var errs []error
+	for _, name := range names {
+		g, err := onnx.ReadGraph(m.path(name))
+		if err == nil {
+			err = g.Check(filepath.Join(m.Dir, name))
+		}
+		errs = append(errs, err)
+		m.Graphs[name] = g
+		m.Weights += g.WeightBytes
+	}
+	return errors.Join(errs...)
+}
+
+// inspectSafety finds the safety checker that a folder may have.
+func (m *Model) inspectSafety() error {
+	if _, err := os.Stat(m.path("safety_checker")); err != nil {
+		return nil
+	}
+	s, err := clip.InspectSafety(m.Dir)
 	if err != nil {
 		return err
 	}
-	if m.Scheduler, err = scheduler.Parse(data); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(m.Dir, "scheduler/scheduler_config.json"), err)
-	}
-	if m.Scheduler.ClipSample == nil { // diffusers' default is for pixels; latents are not within [-1, 1]
-		no := false
-		m.Scheduler.ClipSample = &no
-	}
-	unet := struct {
-		In     int `json:"in_channels"`
-		Out    int `json:"out_channels"`
-		Sample int `json:"sample_size"`
-	}{In: 4, Sample: 64}
-	vae := struct {
-		Blocks  []int   `json:"block_out_channels"`
-		Scaling float32 `json:"scaling_factor"`
-	}{Blocks: make([]int, 4), Scaling: 0.18215} // AutoencoderKL's, of Stable Diffusion 1.x
-	if err := errors.Join(m.optional("unet/config.json", &unet), m.optional("vae_decoder/config.json", &vae)); err != nil {
-		return err
-	}
-	if unet.In != 4 || unet.Sample < 1 || len(vae.Blocks) < 1 || len(vae.Blocks) > 6 || !(vae.Scaling > 0) {
-		return fmt.Errorf("%s: unet in_channels %d, sample_size %d, VAE of %d blocks, scaling_factor %g: text-to-image takes 4 channels and positive sizes", m.Dir, unet.In, unet.Sample, len(vae.Blocks), vae.Scaling)
-	}
-	m.LatentChannels, m.SampleSize, m.Factor, m.Scaling = unet.In, unet.Sample, 1<<(len(vae.Blocks)-1), vae.Scaling
-	side := m.SampleSize * m.Factor
-	m.Defaults = Defaults{Steps: 50, Guidance: 7.5, Size: side, MinSize: max(side/4, m.Factor), MaxSize: min(side*2, 2048)}
-	if err := m.optional("generation_config.json", &m.Defaults); err != nil {
-		return err
-	}
-	if d := m.Defaults; d.Steps < 1 || d.Steps > MaxSteps || d.Guidance < 0 || d.Guidance > MaxGuidance || d.MinSize < 8 || d.Size < d.MinSize || d.MaxSize < d.Size || d.MaxSize > 4096 {
-		return fmt.Errorf("%s: generation_config.json is out of range: %+v", m.Dir, d)
-	}
-	return m.weigh()
-}
-
-// weigh adds up the weight files, external data among them.
-func (m *Model) weigh() error {
-	for _, pattern := range []string{"*/*.onnx", "*/*.onnx_data", "*/*.pb", "*/weights*"} {
-		files, err := filepath.Glob(filepath.Join(m.Dir, pattern))
-		if err != nil {
-			return fmt.Errorf("list %s: %w", m.Dir, err)
-		}
-		for _, f := range files {
-			if info, err := os.Stat(f); err == nil {
-				m.Weights += info.Size()
-			}
-		}
-	}
+	m.safety, m.Weights = &s, m.Weights+s.Weights
 	return nil
 }
+
+// path is a graph's file.
+func (m Model) path(graph string) string { return filepath.Join(m.Dir, graph, "model.onnx") }
 
 // SchedulerName is the scheduler that the model comes with; Euler's in the place of one that is not ours, such as PNDM.
 func (m Model) SchedulerName() string {
@@ -146,8 +180,28 @@ func (m Model) SchedulerName() string {
 // Memory estimates what a process with this model needs: the weights, once as read and once as the runtime arranges them in fp32, the
 // runtime itself, and the activations of one request, which grow with the area.
 func (m Model) Memory() int64 {
-	area := int64(m.Defaults.MaxSize) * int64(m.Defaults.MaxSize)
-	return 3*m.Weights + 256<<20 + area*1024
+	return 3*m.Weights + 256<<20 + int64(m.Defaults.Pixels())*1024
+}
+
+// Notes says what has been found in the folder, for a person.
+func (m Model) Notes() []string {
+	out := []string{fmt.Sprintf("%s (%s), made for %d x %d px", m.Family, m.Class, m.Defaults.Size, m.Defaults.Size)}
+	names := make([]string, 0, len(m.Graphs))
+	for name := range m.Graphs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		out = append(out, name+": "+m.Graphs[name].String())
+	}
+	if m.safety != nil {
+		out = append(out, fmt.Sprintf("safety_checker: %.1f MB", float64(m.safety.Weights)/1e6))
+	}
+	s := fmt.Sprintf("scheduler: %s", m.SchedulerName())
+	if m.Scheduler.Name() == "" {
+		s += ", in the place of " + m.Scheduler.ClassName
+	}
+	return append(out, s)
 }
 
 func (m *Model) file(name string) ([]byte, error) {
@@ -181,3 +235,6 @@ func (m *Model) optional(name string, into any) error {
 	}
 	return err
 }
+
+// fewestSteps is the fewest steps that the model's scheduler takes.
+func (m Model) fewestSteps() int { return 1 }

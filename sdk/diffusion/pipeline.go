@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/vision19/vision/sdk"
+	"github.com/vision19/vision/sdk/diffusion/clip"
 	"github.com/vision19/vision/sdk/diffusion/tokenizer"
 	"github.com/vision19/vision/sdk/onnx"
 )
@@ -17,86 +19,110 @@ type Options struct {
 	// Half holds embeddings, latents and predictions in float16 between the graphs, as a pipeline in half precision does, whatever the graphs
 	// compute in. Graphs with float16 inputs and outputs get and give float16 in any case.
 	Half bool
+	// CUDANoise takes a seed's numbers from PyTorch's CUDA generator instead of its CPU generator.
+	CUDANoise bool
 }
 
-// Pipeline is a loaded Stable Diffusion model. Its methods may be called from any goroutine.
+// Pipeline is a loaded model. Its methods may be called from any goroutine.
 type Pipeline struct {
-	model     Model
-	options   Options
-	tokenizer *tokenizer.Tokenizer
-	text      *onnx.Session
-	unet      *onnx.Session
-	decoder   *onnx.Session
+	model      Model
+	options    Options
+	tokenizers map[string]*tokenizer.Tokenizer // by folder
+	graphs     map[string]*onnx.Session        // by folder
+	prior      *prior                          // nil but for the family that has one
+	safety     *clip.Safety                    // nil unless the folder has one
 }
 
-// Load loads the model and paints once, so that the first request is as fast as the others.
+// Load loads the graphs that Inspect has found. It does not warm up.
 func Load(ctx context.Context, m Model, o Options, progress sdk.LoadProgress) (*Pipeline, error) {
-	p := &Pipeline{model: m, options: o}
-	var err error
-	if p.tokenizer, err = tokenizer.Load(filepath.Join(m.Dir, "tokenizer")); err != nil {
-		return nil, err
+	p := &Pipeline{model: m, options: o, tokenizers: map[string]*tokenizer.Tokenizer{}, graphs: map[string]*onnx.Session{}}
+	if err := p.load(ctx, progress); err != nil {
+		return nil, errors.Join(Typed(err), p.Close())
 	}
-	stages := []struct {
-		name    string
-		session **onnx.Session
-	}{{"text_encoder", &p.text}, {"unet", &p.unet}, {"vae_decoder", &p.decoder}}
-	for i, s := range stages {
-		progress(float64(i)/4, "loading "+s.name)
-		if err := ctx.Err(); err != nil {
-			return nil, errors.Join(err, p.Close())
-		}
-		if *s.session, err = onnx.Load(filepath.Join(m.Dir, s.name, "model.onnx"), o.Session); err != nil {
-			return nil, errors.Join(typed(err), p.Close())
-		}
-	}
-	if err := p.check(); err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	progress(0.75, "warming up")
-	request := Request{Width: m.Defaults.Size, Height: m.Defaults.Size, Steps: 1, Guidance: m.Defaults.Guidance, Scheduler: m.SchedulerName()}
-	if _, err := p.TextToImage(ctx, request, silent{}); err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	progress(1, "ready")
 	return p, nil
 }
 
-// check compares the graphs' inputs and outputs with what the pipeline gives and takes.
-func (p *Pipeline) check() error {
-	var errs []error
-	want := func(s *onnx.Session, graph string, find func(string) (onnx.Info, bool), names ...string) {
-		for _, name := range names {
-			if _, ok := find(name); !ok {
-				errs = append(errs, fmt.Errorf("%s/model.onnx has no %s; its inputs are %v, its outputs %v", graph, name, infoNames(s.Inputs()), infoNames(s.Outputs())))
-			}
+func (p *Pipeline) load(ctx context.Context, progress sdk.LoadProgress) error {
+	m := p.model
+	var err error
+	for _, e := range m.family.prompt {
+		if p.tokenizers[e.tokenizer], err = tokenizer.Load(filepath.Join(m.Dir, e.tokenizer)); err != nil {
+			return err
 		}
 	}
-	want(p.text, "text_encoder", p.text.Input, "input_ids")
-	want(p.text, "text_encoder", p.text.Output, "last_hidden_state")
-	want(p.unet, "unet", p.unet.Input, "sample", "timestep", "encoder_hidden_states")
-	want(p.unet, "unet", p.unet.Output, "out_sample")
-	want(p.decoder, "vae_decoder", p.decoder.Input, "latent_sample")
-	want(p.decoder, "vae_decoder", p.decoder.Output, "sample")
-	return errors.Join(errs...)
-}
-
-func infoNames(infos []onnx.Info) []string {
-	var out []string
-	for _, i := range infos {
-		out = append(out, i.Name)
+	names := make([]string, 0, len(m.Graphs))
+	for name := range m.Graphs {
+		names = append(names, name)
 	}
-	return out
+	slices.Sort(names)
+	done := int64(0)
+	for _, name := range names {
+		progress(float64(done)/float64(max(m.Weights, 1)), "loading "+name)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if p.graphs[name], err = onnx.Load(m.path(name), p.options.Session); err != nil {
+			return err
+		}
+		done += m.Graphs[name].WeightBytes
+	}
+	if m.family.prior {
+		if p.tokenizers[priorTokenizer], err = tokenizer.Load(filepath.Join(m.Dir, priorTokenizer)); err != nil {
+			return err
+		}
+		p.prior = &prior{}
+	}
+	if m.safety != nil {
+		progress(1, "loading safety_checker")
+		p.safety, err = clip.LoadSafety(ctx, *m.safety, p.options.Session)
+	}
+	return err
 }
 
 // Close frees the model.
 func (p *Pipeline) Close() error {
 	var errs []error
-	for _, s := range []*onnx.Session{p.text, p.unet, p.decoder} {
+	for _, s := range p.graphs {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}
 	}
+	if p.safety != nil {
+		errs = append(errs, p.safety.Close())
+	}
 	return errors.Join(errs...)
+}
+
+// run runs a graph. dims are the leading sizes of its outputs: those of float16 outputs must be known before.
+func (p *Pipeline) run(ctx context.Context, graph string, inputs map[string]onnx.Tensor, dims ...int64) (map[string]onnx.Tensor, error) {
+	return p.runShaped(ctx, graph, inputs, func(onnx.Info) []int64 { return dims })
+}
+
+func (p *Pipeline) runShaped(ctx context.Context, graph string, inputs map[string]onnx.Tensor, dims func(onnx.Info) []int64) (map[string]onnx.Tensor, error) {
+	s := p.graphs[graph]
+	shapes := map[string][]int64{}
+	for _, o := range s.Outputs() {
+		if !o.Half() {
+			continue
+		}
+		shape, known := slices.Clone(o.Shape), dims(o)
+		for i := range shape {
+			if _, fixed := o.Fixed(i); !fixed && i < len(known) {
+				shape[i] = known[i]
+			}
+			if shape[i] < 1 {
+				return nil, fmt.Errorf("%s: the float16 output %s has the shape %v: axis %d must be fixed", p.model.path(graph), o.Name, o.Shape, i)
+			}
+		}
+		shapes[o.Name] = shape
+	}
+	return s.Run(ctx, inputs, shapes)
+}
+
+func (p *Pipeline) round(x []float32) {
+	if p.options.Half {
+		onnx.RoundHalf(x)
+	}
 }
 
 // silent is a Progress that nobody watches.
@@ -111,8 +137,8 @@ func (silent) WantsPreview() bool { return false }
 // Preview implements sdk.Progress.
 func (silent) Preview(sdk.Image) {}
 
-// typed gives the runtime's errors the codes that callers decide by.
-func typed(err error) error {
+// Typed gives the runtime's errors the codes that callers decide by.
+func Typed(err error) error {
 	if errors.Is(err, onnx.ErrOutOfMemory) {
 		return sdk.NewError(sdk.CodeOutOfMemory, err.Error(), err)
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ import (
 	"github.com/vision19/vision/host"
 	"github.com/vision19/vision/host/config"
 	"github.com/vision19/vision/host/device"
+	"github.com/vision19/vision/sdk"
 )
 
 // check is one line of the doctor's report.
@@ -26,34 +29,84 @@ type check struct {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
+	model := ""
+	cmd := a.jsonFlag(&cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what would keep this machine from running the configuration",
+		Short: "Look for what would keep this machine from running the configuration, or the plugins from serving a model",
 		Args:  exactArgs(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			checks := a.examine(c.Context())
-			failed := false
-			for _, k := range checks {
-				failed = failed || k.Status == "fail"
+			checks := a.examine
+			if model != "" {
+				checks = func(ctx context.Context) []check { return a.examineModel(ctx, model) }
 			}
-			if a.json {
-				if err := printJSON(os.Stdout, map[string]any{"checks": checks}); err != nil {
-					return err
-				}
-			} else {
-				for _, k := range checks {
-					fmt.Printf("%-4s  %s: %s\n", k.Status, k.Name, k.Finding)
-					if k.Cure != "" {
-						fmt.Printf("      cure: %s\n", k.Cure)
-					}
-				}
-			}
-			if failed {
-				return errors.New("something is wrong")
-			}
-			return nil
+			return a.report(checks(c.Context()))
 		},
 	})
+	cmd.Flags().StringVar(&model, "model", "", "check the model folder `DIR` with every declared plugin, and nothing else")
+	return cmd
+}
+
+// report prints the checks; an error says that one of them fails.
+func (a *app) report(checks []check) error {
+	failed := false
+	for _, k := range checks {
+		failed = failed || k.Status == "fail"
+	}
+	if a.json {
+		if err := printJSON(os.Stdout, map[string]any{"checks": checks}); err != nil {
+			return err
+		}
+	} else {
+		for _, k := range checks {
+			fmt.Printf("%-4s  %s: %s\n", k.Status, k.Name, strings.ReplaceAll(k.Finding, "\n", "\n      "))
+			if k.Cure != "" {
+				fmt.Printf("      cure: %s\n", k.Cure)
+			}
+		}
+	}
+	if failed {
+		return errors.New("something is wrong")
+	}
+	return nil
+}
+
+// examineModel asks the declared plugins about a model folder. It fails if none of them can serve it: a folder is seldom for all.
+func (a *app) examineModel(ctx context.Context, dir string) []check {
+	name := "model " + dir
+	fail := func(err error) []check { return []check{{Name: name, Status: "fail", Finding: err.Error()}} }
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return fail(err)
+	}
+	h, _, ok := a.open(ctx, a.files(nil), slog.New(slog.DiscardHandler), nil)
+	defer closeHost(h)
+	if !ok {
+		return fail(errShown)
+	}
+	verdicts, err := h.CheckModel(ctx, abs)
+	if err != nil {
+		return fail(err)
+	}
+	var checks []check
+	var notes []string // of all plugins: they see the same files
+	served := false
+	for _, v := range verdicts {
+		k := check{Name: "plugin " + v.Plugin, Status: "ok", Finding: "serves it"}
+		if v.Err != nil {
+			k.Status, k.Finding, k.Cure = "warn", sdk.AsError(v.Err).Message, "give this endpoint another folder, or do what the finding says"
+		}
+		served = served || v.Err == nil
+		checks = append(checks, k)
+		for _, note := range v.Notes {
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	if !served {
+		return append(checks, check{Name: name, Status: "fail", Finding: "no declared plugin can serve it", Cure: "do what the findings say"})
+	}
+	return append(checks, check{Name: name, Status: "ok", Finding: "weights are not loaded by this check\n" + strings.Join(notes, "\n")})
 }
 
 func (a *app) examine(ctx context.Context) []check {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,18 +20,19 @@ import (
 
 // generated is the JSON answer of `vision generate --json`.
 type generated struct {
-	Endpoint  string    `json:"endpoint"`
-	Output    string    `json:"output,omitempty"`
-	Embedding []float32 `json:"embedding,omitempty"`
-	Unsafe    bool      `json:"unsafe,omitempty"`
-	Seed      *int64    `json:"seed,omitempty"`
-	Width     int       `json:"width,omitempty"`
-	Height    int       `json:"height,omitempty"`
-	Steps     int64     `json:"steps,omitempty"`
-	Device    string    `json:"device"`
-	MS        float64   `json:"ms"`
-	QueueMS   float64   `json:"queue_ms"`
-	Warnings  []string  `json:"warnings,omitempty"`
+	Endpoint   string      `json:"endpoint"`
+	Output     string      `json:"output,omitempty"`
+	Embedding  []float32   `json:"embedding,omitempty"`  // of the only input
+	Embeddings [][]float32 `json:"embeddings,omitempty"` // of several inputs, in their order
+	Unsafe     bool        `json:"unsafe,omitempty"`
+	Seed       *int64      `json:"seed,omitempty"`
+	Width      int         `json:"width,omitempty"`
+	Height     int         `json:"height,omitempty"`
+	Steps      int64       `json:"steps,omitempty"`
+	Device     string      `json:"device"`
+	MS         float64     `json:"ms"`
+	QueueMS    float64     `json:"queue_ms"`
+	Warnings   []string    `json:"warnings,omitempty"`
 }
 
 // request is what the flags of generate say.
@@ -119,7 +121,11 @@ func (a *app) generate(ctx context.Context, target string, fields []api.Field, r
 		return errInterrupted
 	}
 	if err != nil {
-		if e := sdk.AsError(err); e.Code == sdk.CodeInvalidInput || e.Code == api.CodeNotFound {
+		e := sdk.AsError(err)
+		if e.Param != "" && !strings.HasPrefix(e.Message, e.Param) {
+			err = fmt.Errorf("%s: %w", e.Param, err)
+		}
+		if e.Code == sdk.CodeInvalidInput || e.Code == api.CodeNotFound {
 			return &usageError{err}
 		}
 		return err
@@ -173,8 +179,21 @@ func (a *app) write(target string, reply api.Reply, output string) error {
 		Endpoint: target, Unsafe: reply.Unsafe, Seed: reply.Seed, Width: reply.Width, Height: reply.Height, Steps: reply.Steps,
 		Device: reply.Device, MS: reply.MS, QueueMS: reply.QueueMS, Warnings: reply.Warnings,
 	}
-	if len(reply.Embeddings) > 0 {
+	switch n := len(reply.Embeddings); {
+	case n == 1:
 		out.Embedding = reply.Embeddings[0]
+	case n > 1:
+		out.Embeddings = reply.Embeddings
+	}
+	if len(reply.Embeddings) > 0 && output != "" {
+		data, err := json.Marshal(reply.Embeddings)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(output, data, 0o644); err != nil {
+			return err
+		}
+		out.Output = absolute(output)
 	}
 	if len(reply.Image) > 0 {
 		if output == "" {
@@ -187,10 +206,7 @@ func (a *app) write(target string, reply api.Reply, output string) error {
 		if err := os.WriteFile(output, reply.Image, 0o644); err != nil {
 			return err
 		}
-		if abs, err := filepath.Abs(output); err == nil {
-			output = abs
-		}
-		out.Output = output
+		out.Output = absolute(output)
 	}
 	for _, warning := range reply.Warnings {
 		fmt.Fprintln(os.Stderr, "warning:", warning)
@@ -203,7 +219,15 @@ func (a *app) write(target string, reply api.Reply, output string) error {
 	case out.Unsafe:
 		fmt.Fprintln(os.Stderr, "the safety check refused the picture")
 	default:
-		return printJSON(os.Stdout, out.Embedding)
+		return printJSON(os.Stdout, reply.Embeddings)
 	}
 	return nil
+}
+
+// absolute is the path that a person can copy from anywhere.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }

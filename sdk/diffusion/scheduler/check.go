@@ -45,6 +45,9 @@ func (c Config) check() error {
 		{"steps_offset", c.StepsOffset, c.StepsOffset >= 0 && c.StepsOffset < c.NumTrainTimesteps,
 			"0 to num_train_timesteps-1"},
 		{"clip_sample_range", c.ClipSampleRange, c.ClipSampleRange > 0 && !math.IsInf(c.ClipSampleRange, 0), "above 0"},
+		{"dynamic_thresholding_ratio", c.DynamicThresholdingRatio,
+			!c.Thresholding || c.DynamicThresholdingRatio > 0 && c.DynamicThresholdingRatio <= 1, "above 0, at most 1"},
+		{"sample_max_value", c.SampleMaxValue, !c.Thresholding || c.SampleMaxValue > 0, "above 0, or null for no limit"},
 	}
 	if c.TrainedBetas != nil {
 		rules = append(rules,
@@ -89,6 +92,10 @@ func (c Config) classRules() []rule {
 		return []rule{zeroSNR, {"eta", c.Eta, c.Eta >= 0 && c.Eta <= 1, "0 to 1"}}
 	case classDDPM:
 		return []rule{zeroSNR}
+	case UnCLIP:
+		return []rule{
+			{"beta_schedule", c.BetaSchedule, c.BetaSchedule == "squaredcos_cap_v2", "squaredcos_cap_v2"},
+			{"prediction_type", c.PredictionType, c.PredictionType != "v_prediction", "epsilon or sample"}}
 	case classLCM:
 		return []rule{zeroSNR,
 			{"original_inference_steps", c.OriginalInferenceSteps,
@@ -108,16 +115,24 @@ func (c Config) classRules() []rule {
 	return nil
 }
 
-// checkVariance is apart from check: a config with a learned variance is still good for another algorithm, by With.
+// checkVariance is apart from check: whatever the variance, a config is still good for another algorithm, by With.
 func (c Config) checkVariance() error {
-	fixed := rule{"variance_type", c.VarianceType, true, "fixed_small, fixed_small_log or fixed_large"}
+	r := rule{"variance_type", c.VarianceType, true, "null"}
 	switch c.ClassName {
 	case classDDPM:
-		fixed.holds = oneOf(c.VarianceType, "fixed_small", "fixed_small_log", "fixed_large")
+		known := []string{"fixed_small", "fixed_small_log", "fixed_large", "learned", "learned_range"}
+		r.holds, r.want = oneOf(c.VarianceType, known...), strings.Join(known, ", ")
+	case UnCLIP:
+		r.holds, r.want = c.VarianceType == "fixed_small_log", "fixed_small_log"
 	case classDPMSolver:
-		fixed.holds, fixed.want = !oneOf(c.VarianceType, "learned", "learned_range"), "null"
+		r.holds = !oneOf(c.VarianceType, "learned", "learned_range")
 	}
-	return firstBroken([]rule{fixed})
+	return firstBroken([]rule{r})
+}
+
+// LearnedVariance reports whether Step needs a model output that is twice as long as the sample.
+func (c Config) LearnedVariance() bool {
+	return c.ClassName == classDDPM && oneOf(c.VarianceType, "learned", "learned_range")
 }
 
 // sigmaRules are for the ends of the Karras sigmas.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 )
 
 // Config is diffusers' scheduler_config.json. A zero value or nil is an absent field, and stands for the default of the class
@@ -25,7 +26,11 @@ type Config struct {
 	SetAlphaToOne   *bool   `json:"set_alpha_to_one,omitempty"`  // DDIM, LCM: abar beyond the last step is 1, not that of timestep 0; true
 	ClipSample      *bool   `json:"clip_sample,omitempty"`       // DDIM, DDPM, LCM: keep the predicted picture within the range; true, LCM: false
 	ClipSampleRange float64 `json:"clip_sample_range,omitempty"` // above 0; 1
-	VarianceType    string  `json:"variance_type,omitempty"`     // DDPM: fixed_small, fixed_small_log, fixed_large (others fail in New); fixed_small
+	VarianceType    string  `json:"variance_type,omitempty"`     // DDPM: fixed_small, fixed_small_log, fixed_large, learned, learned_range; fixed_small
+
+	Thresholding             bool    `json:"thresholding,omitempty"`               // DDIM, DDPM, LCM, DPM: dynamic thresholding, in the place of clip_sample
+	DynamicThresholdingRatio float64 `json:"dynamic_thresholding_ratio,omitempty"` // the quantile that it clips at, above 0, to 1; 0.995
+	SampleMaxValue           Limit   `json:"sample_max_value,omitempty"`           // the largest value that it clips at, above 0; 1, null: no limit
 
 	UseKarrasSigmas bool     `json:"use_karras_sigmas,omitempty"` // Euler, DPM: sigmas of arXiv:2206.00364, equation 5, rho 7
 	SigmaMin        *float64 `json:"sigma_min,omitempty"`         // the smallest of these, above 0; that of the spacing
@@ -44,6 +49,26 @@ type Config struct {
 
 	// Eta is DDIM's share of noise, 0 (none) to 1 (as much as DDPM). It is an argument of step in diffusers, not part of the file.
 	Eta float64 `json:"-"`
+}
+
+// Limit is a bound that may be absent (0) or, as JSON's null, be none (+Inf).
+type Limit float64
+
+// UnmarshalJSON takes a number or null.
+func (l *Limit) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*l = Limit(math.Inf(1))
+		return nil
+	}
+	return json.Unmarshal(data, (*float64)(l))
+}
+
+// MarshalJSON writes +Inf as null.
+func (l Limit) MarshalJSON() ([]byte, error) {
+	if math.IsInf(float64(l), 1) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(l))
 }
 
 // minusInfinity stands for it in what is parsed: finite, and below all that occurs.
@@ -96,7 +121,6 @@ func withoutInfinity(data []byte) []byte {
 
 // refused are the fields of diffusers that change the numbers in ways not implemented here.
 type refused struct {
-	Thresholding         bool   `json:"thresholding"`
 	UseExponentialSigmas bool   `json:"use_exponential_sigmas"`
 	UseBetaSigmas        bool   `json:"use_beta_sigmas"`
 	UseLuLambdas         bool   `json:"use_lu_lambdas"`
@@ -107,7 +131,6 @@ type refused struct {
 
 func (r refused) check() error {
 	return firstBroken([]rule{
-		{"thresholding", r.Thresholding, !r.Thresholding, "false"},
 		{"use_exponential_sigmas", r.UseExponentialSigmas, !r.UseExponentialSigmas, "false"},
 		{"use_beta_sigmas", r.UseBetaSigmas, !r.UseBetaSigmas, "false"},
 		{"use_lu_lambdas", r.UseLuLambdas, !r.UseLuLambdas, "false"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -58,7 +59,10 @@ func TestParse_refuses_what_it_does_not_compute_and_names_the_field(t *testing.T
 		{"DDIMScheduler", `"trained_betas":[0.1,0.2]`, "trained_betas", "num_train_timesteps"},
 		{"DDIMScheduler", `"num_train_timesteps":2,"trained_betas":[0.1,1]`, "trained_betas", "below 1"},
 		{"DDIMScheduler", `"num_train_timesteps":2,"trained_betas":[0.1,0]`, "trained_betas", "above 0"},
-		{"DDIMScheduler", `"thresholding":true`, "thresholding", "false"},
+		{"DDIMScheduler", `"thresholding":true,"dynamic_thresholding_ratio":1.5`, "dynamic_thresholding_ratio", "at most 1"},
+		{"DDIMScheduler", `"thresholding":true,"sample_max_value":-1`, "sample_max_value", "null for no limit"},
+		{"UnCLIPScheduler", `"prediction_type":"v_prediction"`, "prediction_type", "epsilon or sample"},
+		{"UnCLIPScheduler", `"beta_schedule":"linear"`, "beta_schedule", "squaredcos_cap_v2"},
 		{"DDIMScheduler", `"rescale_betas_zero_snr":true`, "rescale_betas_zero_snr", "v_prediction"},
 		{"EulerDiscreteScheduler", `"use_exponential_sigmas":true`, "use_exponential_sigmas", "false"},
 		{"EulerDiscreteScheduler", `"use_beta_sigmas":true`, "use_beta_sigmas", "false"},
@@ -94,6 +98,15 @@ func TestParse_refuses_what_is_no_JSON_object(t *testing.T) {
 	}
 }
 
+func TestParse_tells_no_limit_from_an_absent_one(t *testing.T) {
+	for field, want := range map[string]float64{"": 1, `,"sample_max_value":null`: math.Inf(1), `,"sample_max_value":1.5`: 1.5} {
+		c := mustParse(t, `{"_class_name":"DDPMScheduler","thresholding":true`+field+`}`)
+		if got := float64(c.Resolved().SampleMaxValue); got != want {
+			t.Errorf("%q: the limit is %v, want %v", field, got, want)
+		}
+	}
+}
+
 func TestResolved_gives_the_defaults_of_the_class(t *testing.T) {
 	for _, c := range []struct {
 		class, schedule, spacing string
@@ -106,6 +119,7 @@ func TestResolved_gives_the_defaults_of_the_class(t *testing.T) {
 		{classEulerAncestral, "linear", "linspace", 0.0001, 0.02, true},
 		{classDPMSolver, "linear", "linspace", 0.0001, 0.02, true},
 		{classLCM, "scaled_linear", "leading", 0.00085, 0.012, false},
+		{UnCLIP, "squaredcos_cap_v2", "leading", 0.0001, 0.02, true},
 	} {
 		r := Config{ClassName: c.class}.Resolved()
 		if r.BetaSchedule != c.schedule || r.TimestepSpacing != c.spacing || r.BetaStart != c.start || r.BetaEnd != c.end ||
@@ -126,6 +140,9 @@ func TestResolved_knows_the_solvers_under_the_names_of_other_classes(t *testing.
 
 func TestWith_gives_each_named_algorithm_the_betas_of_the_config(t *testing.T) {
 	for _, class := range classes() {
+		if class == UnCLIP { // not a user's choice
+			continue
+		}
 		from := mustParse(t, fmt.Sprintf(`{"_class_name":%q,"beta_start":0.001,"prediction_type":"v_prediction","steps_offset":1}`, class))
 		for _, name := range Names() {
 			c, err := from.With(name)
@@ -159,6 +176,21 @@ func TestWith_keeps_a_given_spacing_and_takes_the_default_of_the_new_class_for_a
 	}
 }
 
+func TestWith_keeps_a_learned_variance_for_ddpm_only(t *testing.T) {
+	for _, name := range Names() {
+		c, err := Config{ClassName: classDDPM, VarianceType: "learned_range", Thresholding: true}.With(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.LearnedVariance() != (name == "ddpm") {
+			t.Errorf("%s: LearnedVariance is %v", name, c.LearnedVariance())
+		}
+		if _, err := New(c, 4); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestWith_refuses_an_unknown_name_and_what_the_algorithm_cannot_predict(t *testing.T) {
 	if _, err := (Config{ClassName: classDDIM}).With("plms"); !errors.Is(err, ErrArgument) || !strings.Contains(err.Error(), "dpmpp_2m_karras") {
 		t.Errorf("unknown name: error %v", err)
@@ -181,7 +213,10 @@ func TestNew_refuses_steps_and_classes_that_it_has_no_schedule_for(t *testing.T)
 		{Config{ClassName: classLCM}, 51, ErrArgument},
 		{Config{ClassName: classDPMSolver, TimestepSpacing: "leading"}, 1000, ErrArgument},
 		{Config{ClassName: "PNDMScheduler"}, 10, ErrConfig},
-		{Config{ClassName: classDDPM, VarianceType: "learned_range"}, 10, ErrConfig},
+		{Config{ClassName: classDDPM, VarianceType: "fixed_large_log"}, 10, ErrConfig},
+		{Config{ClassName: UnCLIP, VarianceType: "learned_range"}, 10, ErrConfig},
+		{Config{ClassName: UnCLIP}, 1, ErrArgument},
+		{Config{ClassName: UnCLIP}, 1001, ErrArgument},
 		{Config{ClassName: classDPMSolver, VarianceType: "learned"}, 10, ErrConfig},
 		{Config{ClassName: classDDIM, BetaEnd: 0.9}, 10, ErrConfig},
 		{Config{ClassName: classDDIM, BetaStart: 1e-12}, 10, ErrConfig},

@@ -50,10 +50,9 @@ func (d *ddim) Step(step int, output, x []float32, noise func(dst []float32)) {
 		drawn = d.scratch.draw(len(x), noise)
 	}
 	f := d.predictor.factors(math.Sqrt(a), math.Sqrt(1-a))
+	x0 := d.predictor.picture(f, output, x)
 	for i, v := range x {
-		s, o := float64(v), float64(output[i])
-		x0 := d.predictor.bound(f.x0X*s + f.x0Out*o)
-		next := toX0*x0 + toEps*(f.epsX*s+f.epsOut*o)
+		next := toX0*x0[i] + toEps*(f.epsX*float64(v)+f.epsOut*float64(output[i]))
 		if drawn != nil {
 			next += deviation * float64(drawn[i])
 		}

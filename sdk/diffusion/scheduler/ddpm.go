@@ -2,10 +2,12 @@ package scheduler
 
 import "math"
 
-// ddpm is DDPMScheduler: arXiv:2006.11239, equations 6, 7 and 15, between the timesteps of the spacing.
+// ddpm is DDPMScheduler: arXiv:2006.11239, equations 6, 7 and 15, between the timesteps of the spacing. With the betas it is
+// UnCLIPScheduler.
 type ddpm struct {
 	variancePreserving
-	large bool // variance_type fixed_large
+	variance string    // variance_type
+	betas    []float32 // of UnCLIP, which takes them where a step is one training timestep; nil for DDPM
 }
 
 func newDDPM(c Config, alphas []float64, steps int) (Scheduler, error) {
@@ -13,35 +15,52 @@ func newDDPM(c Config, alphas []float64, steps int) (Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ddpm{variancePreserving: v, large: c.VarianceType == "fixed_large"}, nil
+	return &ddpm{variancePreserving: v, variance: c.VarianceType}, nil
 }
 
 func (d *ddpm) Step(step int, output, x []float32, noise func(dst []float32)) {
+	t, next := d.timesteps[step], -1.0
 	a, previous := d.alpha(step), 1.0
 	if step+1 < len(d.timesteps) {
-		previous = d.alpha(step + 1)
+		next, previous = d.timesteps[step+1], d.alpha(step+1)
 	}
-	beta := 1 - a/previous
+	alpha := a / previous
+	beta := 1 - alpha
+	if d.betas != nil && next == t-1 {
+		// Rounded to float32, the betas and abar disagree by up to 0.1 % at the clean end.
+		table := d.betas[int(t)]
+		alpha, beta = float64(1-table), float64(table)
+	}
 	toX0 := math.Sqrt(previous) * beta / (1 - a)
-	toX := math.Sqrt(a/previous) * (1 - previous) / (1 - a)
+	toX := math.Sqrt(alpha) * (1 - previous) / (1 - a)
 	var drawn []float32
-	deviation := 0.0
-	if d.timesteps[step] > 0 {
+	if t > 0 {
 		drawn = d.scratch.draw(len(x), noise)
-		// fixed_small_log differs from fixed_small in how the same number is computed.
-		deviation = math.Sqrt(max((1-previous)/(1-a)*beta, 1e-20))
-		if d.large {
-			deviation = math.Sqrt(beta)
-		}
 	}
-	f := d.predictor.factors(math.Sqrt(a), math.Sqrt(1-a))
+	small := max((1-previous)/(1-a)*beta, 1e-20)
+	deviation := math.Sqrt(small) // fixed_small_log differs in how the same number is computed
+	if d.variance == "fixed_large" {
+		deviation = math.Sqrt(beta)
+	}
+	x0 := d.predictor.picture(d.predictor.factors(math.Sqrt(a), math.Sqrt(1-a)), output, x)
 	for i, v := range x {
-		s := float64(v)
-		x0 := d.predictor.bound(f.x0X*s + f.x0Out*float64(output[i]))
-		next := toX0*x0 + toX*s
+		moved := toX0*x0[i] + toX*float64(v)
 		if drawn != nil {
-			next += deviation * float64(drawn[i])
+			switch d.variance {
+			case "learned":
+				deviation = math.Sqrt(max(float64(output[len(x)+i]), 0))
+			case "learned_range":
+				deviation = between(small, beta, float64(output[len(x)+i]))
+			}
+			moved += deviation * float64(drawn[i])
 		}
-		x[i] = float32(next)
+		x[i] = float32(moved)
 	}
+}
+
+// between is the deviation whose variance lies between small and large, on a logarithmic scale from -1 to 1 (arXiv:2102.09672,
+// equation 15).
+func between(small, large, at float64) float64 {
+	share := (at + 1) / 2
+	return math.Exp(0.5 * (share*math.Log(large) + (1-share)*math.Log(small)))
 }

@@ -26,12 +26,13 @@ type dpmSolver struct {
 func newDPMSolver(c Config, alphas []float64, steps int) (Scheduler, error) {
 	trained := trainSigmas(alphas)
 	d := &dpmSolver{
-		predictor:  predictor{kind: c.PredictionType, clip: math.Inf(1)},
+		predictor:  c.predictor(),
 		stochastic: c.AlgorithmType == "sde-dpmsolver++",
 		heun:       c.SolverType == "heun",
 		second:     c.SolverOrder == 2,
 		done:       -1,
 	}
+	d.predictor.clip = math.Inf(1) // the class has no clip_sample
 	var sigmas []float64
 	if c.UseKarrasSigmas {
 		low, high := c.karrasEnds(trained[0], trained[len(trained)-1])
@@ -142,13 +143,12 @@ func (d *dpmSolver) Step(step int, output, x []float32, noise func(dst []float32
 	}
 	alpha, sigma := signalAndNoise(d.sigmas[step])
 	f := d.predictor.factors(alpha, sigma)
+	x0 := d.predictor.picture(f, output, x)
 	for i, v := range x {
-		s := float64(v)
-		x0 := f.x0X*s + f.x0Out*float64(output[i])
-		d.current[i] = float32(x0)
-		next := u.sample*s + u.d0*x0
+		d.current[i] = float32(x0[i])
+		next := u.sample*float64(v) + u.d0*x0[i]
 		if before != 0 {
-			next += u.d1 * u.slope * (x0 - float64(d.previous[i]))
+			next += u.d1 * u.slope * (x0[i] - float64(d.previous[i]))
 		}
 		if drawn != nil {
 			next += u.noise * float64(drawn[i])

@@ -134,6 +134,8 @@ func TestStep_of_a_stochastic_walk_keeps_the_variance_of_the_data(t *testing.T) 
 		{"ddim, eta 0.5", "ddim", func(c *Config) { c.Eta = 0.5 }},
 		{"ddpm", "ddpm", func(*Config) {}},
 		{"ddpm, fixed_large", "ddpm", func(c *Config) { c.VarianceType = "fixed_large" }},
+		{"ddpm, learned_range at its lower end", "ddpm", func(c *Config) { c.VarianceType = "learned_range" }},
+		{"unclip", "ddpm", func(c *Config) { *c = Config{ClassName: UnCLIP, ClipSample: c.ClipSample} }},
 		{"euler_ancestral", "euler_ancestral", func(*Config) {}},
 		{"sde", "dpmpp_2m_sde", func(*Config) {}},
 		{"sde, heun", "dpmpp_2m_sde", func(c *Config) { c.SolverType = "heun" }},
@@ -164,7 +166,10 @@ func variance(t *testing.T, c Config, steps int) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, xin, out := make([]float32, steps+1), make([]float32, steps+1), make([]float32, steps+1)
+	x, xin, out := make([]float32, steps+1), make([]float32, steps+1), make([]float32, 2*(steps+1))
+	for i := range x {
+		out[len(x)+i] = -1 // a learned variance
+	}
 	x[0] = float32(s.InitNoiseSigma())
 	draws := 0
 	for step, timestep := range s.Timesteps() {

@@ -15,6 +15,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(`{"_class_name":"DDIMScheduler","num_train_timesteps":2,"trained_betas":[0.1,0.2],"rescale_betas_zero_snr":true,"prediction_type":"sample"}`, 1)
 	f.Add(`{"_class_name":"EulerDiscreteScheduler","use_karras_sigmas":true,"sigma_min":0.03,"sigma_max":14,"timestep_spacing":"trailing"}`, 9)
+	f.Add(`{"_class_name":"DDPMScheduler","variance_type":"learned_range","thresholding":true,"sample_max_value":null}`, 3)
 	f.Fuzz(func(t *testing.T, data string, steps int) {
 		c, err := Parse([]byte(data))
 		if err != nil {
@@ -39,7 +40,7 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			x, out := []float32{1}, []float32{0.5}
+			x, out := []float32{1}, []float32{0.5, 0.1}
 			for step := range s.Timesteps() {
 				s.ScaleModelInput(out, x, step)
 				s.Step(step, out, x, func(dst []float32) { clear(dst) })

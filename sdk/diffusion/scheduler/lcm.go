@@ -40,10 +40,9 @@ func (l *lcm) Step(step int, output, x []float32, noise func(dst []float32)) {
 	}
 	a := l.alpha(step)
 	f := l.predictor.factors(math.Sqrt(a), math.Sqrt(1-a))
+	x0 := l.predictor.picture(f, output, x)
 	for i, v := range x {
-		s := float64(v)
-		x0 := l.predictor.bound(f.x0X*s + f.x0Out*float64(output[i]))
-		next := signal * (out*x0 + skip*s)
+		next := signal * (out*x0[i] + skip*float64(v))
 		if drawn != nil {
 			next += deviation * float64(drawn[i])
 		}

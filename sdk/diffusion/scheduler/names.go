@@ -15,6 +15,9 @@ const (
 	classLCM            = "LCMScheduler"
 )
 
+// UnCLIP is the _class_name of the scheduler of unCLIP priors. It walks embeddings, not pictures, and is not one of Names.
+const UnCLIP = "UnCLIPScheduler"
+
 // convertible are the other classes of diffusers' KarrasDiffusionSchedulers: they aren't implemented, but their betas mean
 // the same, so that With can go on from their configs.
 var convertible = []string{
@@ -84,8 +87,7 @@ func (c Config) Name() string {
 // With is c with another algorithm, as from_config of diffusers makes it: betas and prediction type are kept, fields that c
 // gives are kept where the new class reads them, and absent fields stand for the new class's defaults (for example
 // linspace spacing for Euler). As in diffusers, clip_sample is true for ddim and ddpm if c doesn't say otherwise, which a
-// latent model wants false. variance_type is kept for ddpm only: where the model's output has channels for a learned
-// variance, the caller leaves them out. An error wraps ErrArgument for an unknown name, ErrConfig if c doesn't fit the algorithm.
+// latent model wants false. variance_type is kept for ddpm only: the others leave a learned variance out. An error wraps ErrArgument for an unknown name, ErrConfig if c doesn't fit the algorithm.
 func (c Config) With(name string) (Config, error) {
 	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == name })
 	if i < 0 {

@@ -1,16 +1,24 @@
 package scheduler
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // predictor turns the model's output into the picture and the noise that it means, for samples alpha*x0 + sigma*noise.
 type predictor struct {
-	kind string  // prediction_type
-	clip float64 // the bound of x0, +Inf for none
+	kind    string     // prediction_type
+	clip    float64    // the bound of x0, +Inf for none
+	dynamic *threshold // in the place of clip; nil for none
+	x0      []float64  // of the last call of picture
 }
 
 func (c Config) predictor() predictor {
 	p := predictor{kind: c.PredictionType, clip: math.Inf(1)}
-	if *c.ClipSample {
+	switch {
+	case c.Thresholding:
+		p.dynamic = &threshold{ratio: c.DynamicThresholdingRatio, limit: float64(c.SampleMaxValue)}
+	case *c.ClipSample:
 		p.clip = c.ClipSampleRange
 	}
 	return p
@@ -30,8 +38,48 @@ func (p predictor) factors(alpha, sigma float64) linear {
 	return linear{x0X: 1 / alpha, x0Out: -sigma / alpha, epsX: 0, epsOut: 1}
 }
 
-// bound is x0 within the clip.
-func (p predictor) bound(x0 float64) float64 { return min(max(x0, -p.clip), p.clip) }
+// picture is x0 within its bounds, valid until the next call. output may be longer than x.
+func (p *predictor) picture(f linear, output, x []float32) []float64 {
+	if cap(p.x0) < len(x) {
+		p.x0 = make([]float64, len(x))
+	}
+	p.x0 = p.x0[:len(x)]
+	for i, v := range x {
+		p.x0[i] = min(max(f.x0X*float64(v)+f.x0Out*float64(output[i]), -p.clip), p.clip)
+	}
+	if p.dynamic != nil {
+		p.dynamic.apply(p.x0)
+	}
+	return p.x0
+}
+
+// threshold is dynamic thresholding: arXiv:2205.11487, section 2.3.
+type threshold struct {
+	ratio  float64 // the quantile of |x0| that becomes the bound
+	limit  float64 // the largest bound, +Inf for none
+	sorted []float64
+}
+
+// apply clips x0 to its quantile of absolute values, within 1 and the limit, and divides by that. Between two values the
+// quantile is linear, as torch.quantile's.
+func (t *threshold) apply(x0 []float64) {
+	if len(x0) == 0 {
+		return
+	}
+	t.sorted = t.sorted[:0]
+	for _, v := range x0 {
+		t.sorted = append(t.sorted, math.Abs(v))
+	}
+	slices.Sort(t.sorted)
+	at := t.ratio * float64(len(x0)-1)
+	i := min(int(at), len(x0)-1)
+	next := t.sorted[min(i+1, len(x0)-1)]
+	s := t.sorted[i] + (at-float64(i))*(next-t.sorted[i])
+	s = min(max(s, 1), t.limit)
+	for i, v := range x0 {
+		x0[i] = min(max(v, -s), s) / s
+	}
+}
 
 // variancePreserving is what the schedulers share whose samples are sqrt(abar)*x0 + sqrt(1-abar)*noise at whole timesteps.
 type variancePreserving struct {

@@ -14,7 +14,8 @@ var ErrArgument = errors.New("unusable scheduler argument")
 // MaxSteps bounds the number of steps of a Scheduler; it is the number of timesteps that published models are trained with.
 const MaxSteps = 1000
 
-// Scheduler is one walk from noise to picture. A sample is a slice of any shape: all arithmetic is element by element.
+// Scheduler is one walk from noise to picture. A sample is a slice of any shape: all arithmetic is element by element, but for
+// dynamic thresholding, which takes a slice as one picture.
 // Steps count from 0; a walk may begin at a later step (image-to-image), and goes on step by step from there.
 // A Scheduler may hold what earlier steps gave, so that a walk has its own; it is not safe for concurrent use.
 //
@@ -33,7 +34,8 @@ type Scheduler interface {
 	ScaleModelInput(dst, x []float32, step int)
 
 	// Step takes the sample x from this step to the next, in place; after the last step x is the picture. output is the
-	// model's output for ScaleModelInput's result, of x's shape. noise fills its argument (of x's length) with unit normal
+	// model's output for ScaleModelInput's result: of x's shape, and after it, where the model learned it, the variance of each
+	// element, which only a config with LearnedVariance needs and others leave out. noise fills its argument (of x's length) with unit normal
 	// numbers: it is called once for each tensor that step of diffusers draws and only then, so that one random stream gives
 	// the same picture in both. It may be nil for an algorithm that draws nothing (ddim with eta 0, euler, dpmpp_2m).
 	Step(step int, output, x []float32, noise func(dst []float32))
@@ -79,6 +81,7 @@ var builders = map[string]func(c Config, alphas []float64, steps int) (Scheduler
 	classEulerAncestral: newEulerAncestral,
 	classDPMSolver:      newDPMSolver,
 	classLCM:            newLCM,
+	UnCLIP:              newUnCLIP,
 }
 
 // scratch holds the noise of one step, so that a walk allocates it once.

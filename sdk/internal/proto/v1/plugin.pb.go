@@ -731,6 +731,7 @@ type Description struct {
 	MemoryBytes   uint64                 `protobuf:"varint,9,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
 	Capabilities  *Capabilities          `protobuf:"bytes,10,opt,name=capabilities,proto3" json:"capabilities,omitempty"`
 	OneOf         []string               `protobuf:"bytes,11,rep,name=one_of,json=oneOf,proto3" json:"one_of,omitempty"`
+	Notes         []string               `protobuf:"bytes,12,rep,name=notes,proto3" json:"notes,omitempty"` // what the plugin has found in its configuration, for a person
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -838,6 +839,13 @@ func (x *Description) GetCapabilities() *Capabilities {
 func (x *Description) GetOneOf() []string {
 	if x != nil {
 		return x.OneOf
+	}
+	return nil
+}
+
+func (x *Description) GetNotes() []string {
+	if x != nil {
+		return x.Notes
 	}
 	return nil
 }
@@ -2654,7 +2662,7 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\bprogress\x18\x02 \x01(\bR\bprogress\x12\x1a\n" +
 	"\bpreviews\x18\x03 \x01(\bR\bpreviews\x12\"\n" +
 	"\fcancellation\x18\x04 \x01(\bR\fcancellation\x12$\n" +
-	"\rdeterministic\x18\x05 \x01(\bR\rdeterministic\"\xbe\x03\n" +
+	"\rdeterministic\x18\x05 \x01(\bR\rdeterministic\"\xd4\x03\n" +
 	"\vDescription\x12\x1a\n" +
 	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
@@ -2669,7 +2677,8 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\fmemory_bytes\x18\t \x01(\x04R\vmemoryBytes\x12B\n" +
 	"\fcapabilities\x18\n" +
 	" \x01(\v2\x1e.vision.plugin.v1.CapabilitiesR\fcapabilities\x12\x15\n" +
-	"\x06one_of\x18\v \x03(\tR\x05oneOf\"\xa2\x01\n" +
+	"\x06one_of\x18\v \x03(\tR\x05oneOf\x12\x14\n" +
+	"\x05notes\x18\f \x03(\tR\x05notes\"\xa2\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +

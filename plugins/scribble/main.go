@@ -1,0 +1,47 @@
+// Command scribble is the plugin that paints along the lines of a sketch.
+package main
+
+import (
+	"context"
+
+	"github.com/vision19/vision/sdk"
+	"github.com/vision19/vision/sdk/diffusion"
+	"github.com/vision19/vision/sdk/imaging"
+	"github.com/vision19/vision/sdk/schema"
+)
+
+// The values of preprocess.
+const (
+	asIs    = "none"
+	outline = "outline"
+)
+
+var task = diffusion.Task{
+	Endpoint: "scribble",
+	Title:    "Scribble",
+	Doc:      "Paints what a text says along the lines of a sketch.",
+	Needs:    []string{diffusion.NeedControlNet},
+	Inputs: func(d diffusion.Defaults) []sdk.Input {
+		return []sdk.Input{diffusion.ImageInput(d, "White lines on black; or any image, with preprocess = outline.")}
+	},
+	Parameters: func(diffusion.Defaults) schema.Schema {
+		return schema.Schema{
+			{Name: "preprocess", Type: schema.String, Allowed: []any{asIs, outline}, Default: asIs, Doc: "outline: paint along the outlines of the image."},
+			{Name: "control_strength", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(2), Default: 1.0, Doc: "How closely to follow the lines."},
+		}
+	},
+	Width:  sdk.Extent{Input: "image"},
+	Height: sdk.Extent{Input: "image"},
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
+		image, err := diffusion.ReadImage(in, "image")
+		if err != nil {
+			return diffusion.Painting{}, err
+		}
+		if in.Values.String("preprocess") == outline {
+			image = imaging.Outline(image)
+		}
+		return p.Scribble(ctx, r, image.RGB(), in.Values.Float("control_strength"), progress)
+	},
+}
+
+func main() { sdk.Serve(diffusion.NewEndpoint(task)) }

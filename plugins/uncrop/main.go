@@ -1,0 +1,50 @@
+// Command uncrop is the plugin that paints an image on beyond its edges.
+package main
+
+import (
+	"context"
+
+	"github.com/vision19/vision/sdk"
+	"github.com/vision19/vision/sdk/diffusion"
+	"github.com/vision19/vision/sdk/schema"
+)
+
+// maxMargin is what the endpoint's contract allows on each side, in px; a model's largest area may be reached before.
+const maxMargin = 512
+
+var task = diffusion.Task{
+	Endpoint: "uncrop",
+	Title:    "Uncrop",
+	Doc:      "Paints an image on beyond its edges. The image's own pixels stay as they are.",
+	Needs:    []string{diffusion.NeedEncoder, diffusion.GivesMask},
+	Inputs: func(d diffusion.Defaults) []sdk.Input {
+		return []sdk.Input{diffusion.ImageInput(d, "What to go on from.")}
+	},
+	Parameters: func(d diffusion.Defaults) schema.Schema {
+		var margins schema.Schema
+		for _, side := range []string{"left", "right", "top", "bottom"} {
+			margins = append(margins, schema.Parameter{
+				Name: side, Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(maxMargin), Default: int64(0),
+				Doc:      "How far to grow on this side, in px; at least one side grows.",
+				Sampling: &schema.Sampling{Min: schema.Bound(float64(d.Size / 8)), Max: schema.Bound(float64(d.Size / 4))},
+			})
+		}
+		return append(margins, diffusion.Feather(d)...)
+	},
+	Width:  sdk.Extent{Input: "image", Plus: []string{"left", "right"}},
+	Height: sdk.Extent{Input: "image", Plus: []string{"top", "bottom"}},
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
+		side := func(name string) int { return int(in.Values.Int(name)) }
+		margins := diffusion.Margins{Left: side("left"), Right: side("right"), Top: side("top"), Bottom: side("bottom")}
+		if margins == (diffusion.Margins{}) {
+			return diffusion.Painting{}, sdk.InvalidInput("left", "is 0, and so are right, top and bottom: at least one side grows")
+		}
+		image, err := diffusion.ReadImage(in, "image")
+		if err != nil {
+			return diffusion.Painting{}, err
+		}
+		return p.Uncrop(ctx, r, image.RGB(), margins, side("feather"), progress)
+	},
+}
+
+func main() { sdk.Serve(diffusion.NewEndpoint(task)) }
