@@ -26,12 +26,8 @@ var task = diffusion.Task{
 	},
 	Width:  sdk.Extent{Input: "image"},
 	Height: sdk.Extent{Input: "image"},
-	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
-		image, err := diffusion.ReadImage(in, "image")
-		if err != nil {
-			return diffusion.Painting{}, err
-		}
-		return p.ImageToImage(ctx, r, image.RGB(), in.Values.Float("image_strength"), progress)
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, q diffusion.Query) (diffusion.Painting, error) {
+		return p.ImageToImage(ctx, q.Request, q.Images["image"], q.Values.Float("image_strength"), q.Progress)
 	},
 }
 

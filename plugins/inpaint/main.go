@@ -22,16 +22,8 @@ var task = diffusion.Task{
 	Parameters: diffusion.Feather,
 	Width:      sdk.Extent{Input: "image"},
 	Height:     sdk.Extent{Input: "image"},
-	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
-		image, err := diffusion.ReadImage(in, "image")
-		if err != nil {
-			return diffusion.Painting{}, err
-		}
-		mask, err := diffusion.ReadImage(in, "mask")
-		if err != nil {
-			return diffusion.Painting{}, err
-		}
-		return p.Inpaint(ctx, r, image.RGB(), mask, int(in.Values.Int("feather")), progress)
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, q diffusion.Query) (diffusion.Painting, error) {
+		return p.Inpaint(ctx, q.Request, q.Images["image"], q.Images["mask"], int(q.Values.Int("feather")), q.Progress)
 	},
 }
 

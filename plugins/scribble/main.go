@@ -32,15 +32,12 @@ var task = diffusion.Task{
 	},
 	Width:  sdk.Extent{Input: "image"},
 	Height: sdk.Extent{Input: "image"},
-	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
-		image, err := diffusion.ReadImage(in, "image")
-		if err != nil {
-			return diffusion.Painting{}, err
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, q diffusion.Query) (diffusion.Painting, error) {
+		image := q.Images["image"]
+		if q.Values.String("preprocess") == outline {
+			image = imaging.Outline(image).RGB()
 		}
-		if in.Values.String("preprocess") == outline {
-			image = imaging.Outline(image)
-		}
-		return p.Scribble(ctx, r, image.RGB(), in.Values.Float("control_strength"), progress)
+		return p.Scribble(ctx, q.Request, image, q.Values.Float("control_strength"), q.Progress)
 	},
 }
 

@@ -15,8 +15,8 @@ var task = diffusion.Task{
 	Parameters: diffusion.Size,
 	Width:      sdk.Extent{Parameter: "width"},
 	Height:     sdk.Extent{Parameter: "height"},
-	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
-		return p.TextToImage(ctx, r, int(in.Values.Int("width")), int(in.Values.Int("height")), progress)
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, q diffusion.Query) (diffusion.Painting, error) {
+		return p.TextToImage(ctx, q.Request, int(q.Values.Int("width")), int(q.Values.Int("height")), q.Progress)
 	},
 }
 

@@ -33,17 +33,13 @@ var task = diffusion.Task{
 	},
 	Width:  sdk.Extent{Input: "image", Plus: []string{"left", "right"}},
 	Height: sdk.Extent{Input: "image", Plus: []string{"top", "bottom"}},
-	Paint: func(ctx context.Context, p *diffusion.Pipeline, r diffusion.Request, in sdk.Request, progress sdk.Progress) (diffusion.Painting, error) {
-		side := func(name string) int { return int(in.Values.Int(name)) }
+	Paint: func(ctx context.Context, p *diffusion.Pipeline, q diffusion.Query) (diffusion.Painting, error) {
+		side := func(name string) int { return int(q.Values.Int(name)) }
 		margins := diffusion.Margins{Left: side("left"), Right: side("right"), Top: side("top"), Bottom: side("bottom")}
 		if margins == (diffusion.Margins{}) {
 			return diffusion.Painting{}, sdk.InvalidInput("left", "is 0, and so are right, top and bottom: at least one side grows")
 		}
-		image, err := diffusion.ReadImage(in, "image")
-		if err != nil {
-			return diffusion.Painting{}, err
-		}
-		return p.Uncrop(ctx, r, image.RGB(), margins, side("feather"), progress)
+		return p.Uncrop(ctx, q.Request, q.Images["image"], margins, side("feather"), q.Progress)
 	},
 }
 

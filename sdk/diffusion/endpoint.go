@@ -19,8 +19,15 @@ type Task struct {
 	Width      sdk.Extent                   // of the output
 	Height     sdk.Extent
 
-	// Paint paints a request: r is what all tasks share of it, in the request itself.
-	Paint func(ctx context.Context, p *Pipeline, r Request, in sdk.Request, progress sdk.Progress) (Painting, error)
+	Paint func(ctx context.Context, p *Pipeline, q Query) (Painting, error)
+}
+
+// Query is one request to a task.
+type Query struct {
+	Request
+	Values   schema.Values             // the task's own parameters among them
+	Images   map[string]imaging.Pixels // the task's own inputs, RGB
+	Progress sdk.Progress
 }
 
 // NewEndpoint makes the task an endpoint on one model folder.
@@ -109,11 +116,19 @@ func (p *Pipeline) warm(ctx context.Context) error {
 
 // Infer implements sdk.Endpoint.
 func (e *endpoint) Infer(ctx context.Context, in sdk.Request, progress sdk.Progress) (sdk.Result, error) {
-	painting, err := e.task.Paint(ctx, e.pipeline, Request{
+	q := Query{Values: in.Values, Images: map[string]imaging.Pixels{}, Progress: progress, Request: Request{
 		Prompt: in.Text("prompt"), Negative: in.Text("negative_prompt"),
 		Steps: int(in.Values.Int("steps")), Guidance: in.Values.Float("guidance_scale"),
 		Seed: uint32(in.Values.Int("seed")), Scheduler: in.Values.String("scheduler"),
-	}, in, progress)
+	}}
+	for name := range in.Images {
+		p, err := ReadImage(in, name)
+		if err != nil {
+			return sdk.Result{}, err
+		}
+		q.Images[name] = p.RGB()
+	}
+	painting, err := e.task.Paint(ctx, e.pipeline, q)
 	if err != nil {
 		return sdk.Result{}, err
 	}

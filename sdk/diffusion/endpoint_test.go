@@ -24,8 +24,8 @@ func needLibrary(t testing.TB) {
 // painter is a task as a plugin declares it.
 var painter = Task{
 	Endpoint: "painter", Parameters: Size, Width: sdk.Extent{Parameter: "width"}, Height: sdk.Extent{Parameter: "height"},
-	Paint: func(ctx context.Context, p *Pipeline, r Request, in sdk.Request, progress sdk.Progress) (Painting, error) {
-		return p.TextToImage(ctx, r, int(in.Values.Int("width")), int(in.Values.Int("height")), progress)
+	Paint: func(ctx context.Context, p *Pipeline, q Query) (Painting, error) {
+		return p.TextToImage(ctx, q.Request, int(q.Values.Int("width")), int(q.Values.Int("height")), q.Progress)
 	},
 }
 
