@@ -118,6 +118,20 @@ class Level(nn.Module):
         return self.attn(self.res(x, e), context)
 
 
+def embedding(net, time, context, half=32):
+    """The layers of embed, named flat so that a UNet's weights fit a ControlNet."""
+    net.register_buffer("freq", torch.exp(-math.log(10000) * torch.arange(half) / half), persistent=False)
+    net.time1, net.time2 = nn.Linear(half * 2, time), nn.Linear(time, time)
+    net.pooled = nn.Linear(context, time)
+
+
+def embed(net, timestep, context):
+    """What the levels are told of the time and of the whole caption: [1 or B, time]."""
+    angle = timestep.float()[:, None] * net.freq
+    e = net.time2(F.silu(net.time1(torch.cat([angle.sin(), angle.cos()], 1))))
+    return F.silu(e + net.pooled(context[:, -1]))
+
+
 class UNet(nn.Module):
     """sample [B, in, H, W], timestep [1] or [B], encoder_hidden_states [B, 32, 128] -> v prediction [B, 4, H, W].
 
@@ -127,10 +141,7 @@ class UNet(nn.Module):
     def __init__(self, channels_in=4, widths=(64, 96, 128), time=192, context=WIDTH_TEXT):
         super().__init__()
         a, b, c = widths
-        half = 32
-        self.register_buffer("freq", torch.exp(-math.log(10000) * torch.arange(half) / half), persistent=False)
-        self.time1, self.time2 = nn.Linear(half * 2, time), nn.Linear(time, time)
-        self.pooled = nn.Linear(context, time)
+        embedding(self, time, context)
         self.conv_in = nn.Conv2d(channels_in, a, 3, padding=1)
         self.down0 = Level(a, a, time, context, False)
         self.shrink0 = nn.Conv2d(a, b, 3, stride=2, padding=1)
@@ -145,9 +156,7 @@ class UNet(nn.Module):
         self.norm_out, self.conv_out = nn.GroupNorm(8, a), zero(nn.Conv2d(a, 4, 3, padding=1))
 
     def forward(self, sample, timestep, context, residuals=None):
-        angle = timestep.float()[:, None] * self.freq
-        e = self.time2(F.silu(self.time1(torch.cat([angle.sin(), angle.cos()], 1))))
-        e = F.silu(e + self.pooled(context[:, -1]))
+        e = embed(self, timestep, context)
         skip0 = self.down0(self.conv_in(sample), e, context)
         skip1 = self.down1(self.shrink0(skip0), e, context)
         x = self.mid1(self.mid0(self.shrink1(skip1), e, context), e, context)
@@ -158,6 +167,35 @@ class UNet(nn.Module):
         x = self.grow0(F.interpolate(x, size=skip0.shape[2:], mode="nearest"))
         x = self.up0b(self.up0(torch.cat([x, skip0], 1), e, context), e, context)
         return self.conv_out(F.silu(self.norm_out(x)))
+
+
+class ControlNet(nn.Module):
+    """A trainable copy of the UNet's lower half, less its last level, that reads a picture of lines too.
+
+    sample, timestep, encoder_hidden_states as the UNet's; controlnet_cond [B, 3, 8H, 8W] in [0, 1] -> what is added to the
+    UNet's skips [B, 64, H, W], [B, 96, H/2, W/2] and middle [B, 128, H/4, W/4] (Zhang et al. 2023).
+    """
+
+    def __init__(self, widths=(64, 96, 128), time=192, context=WIDTH_TEXT):
+        super().__init__()
+        a, b, c = widths
+        embedding(self, time, context)
+        self.conv_in = nn.Conv2d(4, a, 3, padding=1)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 48, 3, padding=1), nn.SiLU(),
+                                  nn.Conv2d(48, 64, 3, stride=2, padding=1), nn.SiLU(), nn.Conv2d(64, a, 3, padding=1))
+        self.down0 = Level(a, a, time, context, False)
+        self.shrink0 = nn.Conv2d(a, b, 3, stride=2, padding=1)
+        self.down1 = Level(b, b, time, context, True)
+        self.shrink1 = nn.Conv2d(b, c, 3, stride=2, padding=1)
+        self.mid0 = Level(c, c, time, context, True)
+        self.zero0, self.zero1, self.zero2 = (zero(nn.Conv2d(w, w, 1)) for w in widths)
+
+    def forward(self, sample, timestep, context, hint):
+        e = embed(self, timestep, context)
+        skip0 = self.down0(self.conv_in(sample) + self.stem(hint), e, context)
+        skip1 = self.down1(self.shrink0(skip0), e, context)
+        x = self.mid0(self.shrink1(skip1), e, context)
+        return self.zero0(skip0), self.zero1(skip1), self.zero2(x)
 
 
 class PlainRes(nn.Module):

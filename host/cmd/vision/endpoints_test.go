@@ -112,7 +112,9 @@ func TestEveryEndpoint_answers_with_the_shipped_configuration(t *testing.T) {
 	u.draw(t, "mask.png", 128, 128, white, black)
 	u.draw(t, "wide.png", 96, 128, blue, blue)
 	u.draw(t, "glass.png", 30, 20, color.NRGBA{255, 0, 0, 64}, color.NRGBA{0, 0, 255, 255})
-	prompt := func(text string, more ...string) []string { return append([]string{"--seed", "7", "--prompt", text}, more...) }
+	prompt := func(text string, more ...string) []string {
+		return append([]string{"--seed", "7", "--prompt", text}, more...)
+	}
 	for _, c := range []struct {
 		name, endpoint string
 		args           []string
