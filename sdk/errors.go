@@ -81,15 +81,19 @@ func InvalidInputs(faults schema.Faults) error {
 	return &Error{Code: CodeInvalidInput, Message: faults.Error(), Param: faults[0].Param, Faults: faults}
 }
 
-// AsError gives any error a code: an *Error anywhere in its chain keeps its own, a context's end becomes cancelled or
-// deadline, everything else is internal. AsError(nil) is nil.
+// AsError gives any error a code: an *Error anywhere in its chain keeps its own, an error that has a method ErrorCode, as those of packages
+// that do not import this one, has what that says; a context's end becomes cancelled or deadline, everything else is internal.
+// AsError(nil) is nil.
 func AsError(err error) *Error {
 	var e *Error
+	var coded interface{ ErrorCode() string }
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &e):
 		return e
+	case errors.As(err, &coded):
+		return NewError(Code(coded.ErrorCode()), err.Error(), err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return NewError(CodeDeadline, "the deadline has passed", err)
 	case errors.Is(err, context.Canceled):

@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	var rows []row
-	for _, measure := range []func(context.Context) ([]row, error){pngOverStdlib, pluginOverRaw, dispatchOverNode, recoverOverColdStart} {
+	for _, measure := range []func(context.Context) ([]row, error){pngOverStdlib, pluginOverRaw, dispatchOverNode, endpointOverNode, recoverOverColdStart} {
 		more, err := measure(ctx)
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func printRow(r row) {
 			verdict = "FAILS"
 		}
 	}
-	fmt.Printf("%-24s %8.3f %-6s bar %-6s %-6s over %s\n", r.Name, r.Value, r.Unit, bar, verdict, r.Peer)
+	fmt.Printf("%-34s %8.3f %-6s bar %-6s %-6s over %s\n", r.Name, r.Value, r.Unit, bar, verdict, r.Peer)
 }
 
 // start runs a host on a configuration and waits until its plugins are ready.

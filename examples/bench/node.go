@@ -93,27 +93,38 @@ func each(n int, call func() error) (time.Duration, error) {
 	return time.Since(began) / time.Duration(n), nil
 }
 
-// startNode installs onnxruntime-node once and starts the server.
+// nodeDir is where node's programs and packages lie.
+var nodeDir = filepath.Join(work, "node")
+
+// installNode installs onnxruntime-node once.
+func installNode(ctx context.Context) error {
+	if err := os.MkdirAll(nodeDir, 0o755); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(nodeDir, "node_modules", "onnxruntime-node")); err == nil {
+		return nil
+	}
+	install := exec.CommandContext(ctx, "npm", "install", "--prefix", nodeDir, "--no-audit", "--no-fund", "--silent", "onnxruntime-node@1.27.0")
+	install.Env = append(os.Environ(), "ONNXRUNTIME_NODE_INSTALL=skip")
+	if out, err := install.CombinedOutput(); err != nil {
+		return fmt.Errorf("install onnxruntime-node: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// startNode starts the server.
 func startNode(ctx context.Context) (url string, stop func(), err error) {
-	dir := filepath.Join(work, "node")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := installNode(ctx); err != nil {
 		return "", nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "server.mjs"), nodeServer, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(nodeDir, "server.mjs"), nodeServer, 0o644); err != nil {
 		return "", nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "onnxruntime-node")); err != nil {
-		install := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--silent", "onnxruntime-node@1.27.0")
-		install.Env = append(os.Environ(), "ONNXRUNTIME_NODE_INSTALL=skip")
-		if out, err := install.CombinedOutput(); err != nil {
-			return "", nil, fmt.Errorf("install onnxruntime-node: %w\n%s", err, out)
-		}
-	}
-	if err := workload.WriteIdentity(filepath.Join(dir, "identity.onnx")); err != nil {
+	if err := workload.WriteIdentity(filepath.Join(nodeDir, "identity.onnx")); err != nil {
 		return "", nil, err
 	}
 	cmd := exec.CommandContext(ctx, "node", "server.mjs")
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	cmd.Dir, cmd.Stderr = nodeDir, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/diffusion"
@@ -74,7 +75,7 @@ func (e *endpoint) Infer(ctx context.Context, r sdk.Request, progress sdk.Progre
 	for i, image := range images {
 		p, err := imaging.Read(image.Data, image.Width*image.Height)
 		if err != nil {
-			return result, sdk.InvalidInput("image", err.Error())
+			return result, sdk.InvalidInput("image", fmt.Sprintf("number %d: %v", i+1, err))
 		}
 		batch, held = append(batch, p), held+image.Width*image.Height
 		if i+1 < len(images) && held < maxPixels {

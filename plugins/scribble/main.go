@@ -35,7 +35,7 @@ var task = diffusion.Task{
 	Paint: func(ctx context.Context, p *diffusion.Pipeline, q diffusion.Query) (diffusion.Painting, error) {
 		image := q.Images["image"]
 		if q.Values.String("preprocess") == outline {
-			image = imaging.Outline(image).RGB()
+			image = imaging.Outline(image)
 		}
 		return p.Scribble(ctx, q.Request, image, q.Values.Float("control_strength"), q.Progress)
 	},

@@ -18,15 +18,18 @@ var task = diffusion.Task{
 	Doc:      "Paints an image on beyond its edges. The image's own pixels stay as they are.",
 	Needs:    []string{diffusion.NeedEncoder, diffusion.GivesMask},
 	Inputs: func(d diffusion.Defaults) []sdk.Input {
-		return []sdk.Input{diffusion.ImageInput(d, "What to go on from.")}
+		in := diffusion.ImageInput(d, "What to go on from.")
+		in.MaxPixels = d.Pixels() * 9 / 16 // three quarters of a side: the rest is to be painted
+		return []sdk.Input{in}
 	},
 	Parameters: func(d diffusion.Defaults) schema.Schema {
 		var margins schema.Schema
+		margin := min(d.MaxSize/8, maxMargin) // on all sides of the largest image
 		for _, side := range []string{"left", "right", "top", "bottom"} {
 			margins = append(margins, schema.Parameter{
 				Name: side, Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(maxMargin), Default: int64(0),
 				Doc:      "How far to grow on this side, in px; at least one side grows.",
-				Sampling: &schema.Sampling{Min: schema.Bound(float64(d.Size / 8)), Max: schema.Bound(float64(d.Size / 4))},
+				Sampling: &schema.Sampling{Min: schema.Bound(float64(margin / 2)), Max: schema.Bound(float64(margin))},
 			})
 		}
 		return append(margins, diffusion.Feather(d)...)

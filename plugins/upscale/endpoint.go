@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/diffusion"
 	"github.com/vision19/vision/sdk/diffusion/upscale"
+	"github.com/vision19/vision/sdk/imaging"
 	"github.com/vision19/vision/sdk/onnx"
 	"github.com/vision19/vision/sdk/schema"
 )
@@ -61,17 +63,17 @@ func (e *endpoint) Configure(ctx context.Context, c sdk.Config) (sdk.Description
 	return d, nil
 }
 
-// memory estimates what a process needs: the weights twice, the runtime, a tile's activations of 64 channels in fp32 held a few times,
-// and the largest answer as numbers, as bytes and as a file.
+// memory estimates what a process needs: the weights twice, the runtime, a tile's activations, 64 channels in fp32 twice at the
+// output's size, and the largest answer as numbers, as bytes and as a file.
 func (e *endpoint) memory() int64 {
-	return 2*e.model.Weights() + 256<<20 + int64(e.tile*e.tile)*64*4*4 + maxPixels*16*(12+4+4)
+	return 2*e.model.Weights() + 256<<20 + int64(e.tile*e.tile)*16*64*4*2 + maxPixels*16*(12+4+4)
 }
 
 // Load implements sdk.Endpoint.
 func (e *endpoint) Load(ctx context.Context, progress sdk.LoadProgress) error {
 	var err error
 	e.upscaler, err = upscale.Load(ctx, e.model, e.options, progress)
-	return diffusion.Typed(err)
+	return err
 }
 
 // Infer implements sdk.Endpoint.
@@ -80,9 +82,13 @@ func (e *endpoint) Infer(ctx context.Context, r sdk.Request, progress sdk.Progre
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	large, err := e.upscaler.Enlarge(ctx, image, int(r.Values.Int("scale")), e.tile, progress.Step)
+	scale := int(r.Values.Int("scale"))
+	if side := scale * max(image.Width, image.Height); side > imaging.MaxSide {
+		return sdk.Result{}, sdk.InvalidInput("scale", fmt.Sprintf("gives a side of %d px: at most %d", side, imaging.MaxSide))
+	}
+	large, err := e.upscaler.Enlarge(ctx, image, scale, e.tile, progress.Step)
 	if err != nil {
-		return sdk.Result{}, diffusion.Typed(err)
+		return sdk.Result{}, err
 	}
 	data, err := large.PNG()
 	return sdk.Result{Images: []sdk.Image{{MediaType: sdk.PNG, Width: large.Width, Height: large.Height, Data: data}}}, err

@@ -46,7 +46,7 @@ func (m *Model) checkGraphs(control bool) error {
 		c.prior()
 	}
 	takes := slices.Concat([]string{"sample", "timestep"}, told)
-	c.inputs("unet", takes, numbered(m.Graphs["unet"].Inputs, downIn, midIn)...)
+	c.inputs("unet", takes, residualInputs(m.Graphs["unet"])...)
 	c.outputs("unet", "out_sample")
 	c.inputs(m.family.decoder, []string{"latent_sample"})
 	c.outputs(m.family.decoder, "sample")
@@ -77,8 +77,8 @@ func (c *graphCheck) fault(graph, format string, args ...any) {
 func (c *graphCheck) inputs(graph string, required []string, optional ...string) {
 	g := c.model.Graphs[graph]
 	for _, name := range required {
-		if _, ok := find(g.Inputs, name); !ok {
-			c.fault(graph, "has no input %s; its inputs are %s", name, infoNames(g.Inputs))
+		if _, ok := g.Input(name); !ok {
+			c.fault(graph, "has no input %s; its inputs are %s", name, onnx.Names(g.Inputs))
 		}
 	}
 	for _, i := range g.Inputs {
@@ -90,8 +90,8 @@ func (c *graphCheck) inputs(graph string, required []string, optional ...string)
 
 func (c *graphCheck) outputs(graph string, names ...string) {
 	for _, name := range names {
-		if _, ok := find(c.model.Graphs[graph].Outputs, name); !ok {
-			c.fault(graph, "has no output %s; its outputs are %s", name, infoNames(c.model.Graphs[graph].Outputs))
+		if _, ok := c.model.Graphs[graph].Output(name); !ok {
+			c.fault(graph, "has no output %s; its outputs are %s", name, onnx.Names(c.model.Graphs[graph].Outputs))
 		}
 	}
 }
@@ -100,52 +100,71 @@ func (c *graphCheck) outputs(graph string, names ...string) {
 func (c *graphCheck) control(takes []string) {
 	c.inputs("controlnet", append(takes, "controlnet_cond"), "conditioning_scale")
 	outputs := numbered(c.model.Graphs["controlnet"].Outputs, downOut, midOut)
-	inputs := numbered(c.model.Graphs["unet"].Inputs, downIn, midIn)
+	inputs := residualInputs(c.model.Graphs["unet"])
 	if len(outputs) == 0 || len(outputs) != len(inputs) {
 		c.fault("unet", "takes %d residuals (%s.0 and so on, %s) and controlnet gives %d: export the UNet with its residuals as inputs", len(inputs), downIn+"s", midIn, len(outputs))
 	}
 }
 
-// axes notes fixed sizes, and refuses those that no request could meet.
+// maxBatch bounds a batch axis that an export has fixed: two predictions, and four of a prior, are what pipelines run at once.
+const maxBatch = 4
+
+// axes notes a fixed size, which all graphs must share, and refuses axes that no request could meet.
 func (c *graphCheck) axes() {
 	m := c.model
-	sample, ok := find(m.Graphs["unet"].Inputs, "sample")
-	if !ok || len(sample.Shape) != 4 {
-		c.fault("unet", "has a sample of the shape %v: it has 4 axes", sample.Shape)
-		return
+	pictures := map[string]int{ // px that an element of the input's last two axes stands for
+		"sample": m.Factor, "latent_sample": m.Factor, "controlnet_cond": 1, m.family.encoder + ".sample": 1,
 	}
-	if n, fixed := sample.Fixed(1); fixed && int(n) != m.Channels {
-		c.fault("unet", "takes %d channels, unet/config.json says %d", n, m.Channels)
+	for name, g := range m.Graphs {
+		for _, i := range g.Inputs {
+			batch, fixed := i.Fixed(0)
+			if fixed && (batch < 1 || batch > maxBatch) && len(i.Shape) > 1 {
+				c.fault(name, "has the input %s of the shape %v: a fixed batch axis is 1 to %d", i.Name, i.Shape, maxBatch)
+			}
+			scale, ok := pictures[name+"."+i.Name]
+			if !ok {
+				scale, ok = pictures[i.Name]
+			}
+			if ok {
+				c.fixedSize(name, i, scale)
+			}
+		}
 	}
-	if n, fixed := sample.Fixed(0); fixed && n > 2 {
-		c.fault("unet", "has a batch axis fixed at %d: 1, 2 or dynamic", n)
+	if sample, ok := m.Graphs["unet"].Input("sample"); ok {
+		if n, fixed := sample.Fixed(1); fixed && int(n) != m.Channels {
+			c.fault("unet", "takes %d channels, unet/config.json says %d", n, m.Channels)
+		}
 	}
-	h, fixedHeight := sample.Fixed(2)
-	w, fixedWidth := sample.Fixed(3)
-	if fixedHeight != fixedWidth || h != w {
-		c.fault("unet", "has a sample of the shape %v: height and width are both dynamic, or both fixed and equal", sample.Shape)
-		return
+	if info, ok := m.Graphs["controlnet"].Input("conditioning_scale"); ok && len(info.Shape) > 0 {
+		if n, fixed := info.Fixed(0); len(info.Shape) > 1 || !fixed || n != 1 {
+			c.fault("controlnet", "has a conditioning_scale of the shape %v: one number is given", info.Shape)
+		}
 	}
-	if fixedWidth {
-		m.FixedWidth, m.FixedHeight = int(w)*m.Factor, int(h)*m.Factor
+	if hint, ok := m.Graphs["controlnet"].Input("controlnet_cond"); ok {
+		sample, _ := m.Graphs["unet"].Input("sample")
+		ours, fixed := hint.Fixed(0)
+		if theirs, too := sample.Fixed(0); fixed != too || ours != theirs {
+			c.fault("controlnet", "has a batch axis of another size than unet's: export both alike")
+		}
 	}
 }
 
-// find finds an input or output by name.
-func find(infos []onnx.Info, name string) (onnx.Info, bool) {
-	i := slices.IndexFunc(infos, func(i onnx.Info) bool { return i.Name == name })
-	if i < 0 {
-		return onnx.Info{}, false
+func (c *graphCheck) fixedSize(name string, i onnx.Info, scale int) {
+	if len(i.Shape) != 4 {
+		c.fault(name, "has the input %s of the shape %v: it has 4 axes", i.Name, i.Shape)
+		return
 	}
-	return infos[i], true
-}
-
-func infoNames(infos []onnx.Info) string {
-	var out []string
-	for _, i := range infos {
-		out = append(out, i.Name)
+	h, fixedHeight := i.Fixed(2)
+	w, fixedWidth := i.Fixed(3)
+	size := int(w) * scale
+	switch {
+	case fixedHeight != fixedWidth || h != w:
+		c.fault(name, "has the input %s of the shape %v: height and width are both dynamic, or both fixed and equal", i.Name, i.Shape)
+	case fixedWidth && (w < 1 || w > maxSize || c.model.FixedSize != 0 && c.model.FixedSize != size):
+		c.fault(name, "is fixed at %d px a side, another graph at %d: export all parts for one size", size, c.model.FixedSize)
+	case fixedWidth:
+		c.model.FixedSize = size
 	}
-	return strings.Join(out, ", ")
 }
 
 var number = regexp.MustCompile(`\d+$`)
@@ -164,6 +183,11 @@ func numbered(infos []onnx.Info, down, mid string) []string {
 	}
 	slices.SortFunc(downs, func(a, b string) int { return trailing(a) - trailing(b) })
 	return append(downs, mids...)
+}
+
+// residualInputs are the UNet's inputs for a ControlNet's residuals, those with a default value among them.
+func residualInputs(unet onnx.Graph) []string {
+	return numbered(slices.Concat(unet.Inputs, unet.Optional), downIn, midIn)
 }
 
 func trailing(name string) int {
@@ -192,7 +216,7 @@ func penultimate(g onnx.Graph) (string, error) {
 // latentOutput is the encoder's output, by either of its names.
 func latentOutput(g onnx.Graph) string {
 	for _, name := range []string{"latent_parameters", "latent_sample"} {
-		if _, ok := find(g.Outputs, name); ok {
+		if _, ok := g.Output(name); ok {
 			return name
 		}
 	}

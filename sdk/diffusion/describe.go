@@ -15,7 +15,7 @@ import (
 func Prompts() []sdk.Input {
 	return []sdk.Input{
 		{Name: "prompt", Kind: sdk.TextInput, Required: true, Doc: "What to paint."},
-		{Name: "negative_prompt", Kind: sdk.TextInput, Doc: "What not to paint; without effect at a guidance_scale of 1 or less."},
+		{Name: "negative_prompt", Kind: sdk.TextInput, Doc: "What not to paint. Without effect at a guidance_scale of 1 or less, and on distilled models."},
 	}
 }
 
@@ -29,7 +29,7 @@ func Parameters(d Defaults, name string) schema.Schema {
 		{Name: "seed", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(1<<32 - 1), Random: true, Doc: "The same seed gives the same picture."},
 		{Name: "steps", Type: schema.Int, Min: schema.Bound(1), Max: schema.Bound(MaxSteps), Default: int64(d.Steps), Doc: "Denoising steps.",
 			Sampling: &schema.Sampling{Min: schema.Bound(float64(min(d.Steps, 8))), Max: schema.Bound(float64(d.Steps))}},
-		{Name: "guidance_scale", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(MaxGuidance), Default: d.Guidance, Doc: "How closely to follow the prompt; 1 and less is without guidance."},
+		{Name: "guidance_scale", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(MaxGuidance), Default: d.Guidance, Doc: "How closely to follow the prompt; 1 and less is without guidance, but for distilled models, which are told the number."},
 		{Name: "scheduler", Type: schema.String, Allowed: names, Default: name, Doc: "The sampling method."},
 	}
 }

@@ -2,6 +2,7 @@ package diffusion
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/imaging"
@@ -26,7 +27,7 @@ type Task struct {
 type Query struct {
 	Request
 	Values   schema.Values             // the task's own parameters among them
-	Images   map[string]imaging.Pixels // the task's own inputs, RGB
+	Images   map[string]imaging.Pixels // the task's own inputs, as they are: gray, RGB or RGBA
 	Progress sdk.Progress
 }
 
@@ -89,6 +90,9 @@ func (e *endpoint) Load(ctx context.Context, progress sdk.LoadProgress) error {
 	if err != nil {
 		return err
 	}
+	if e.model.Unchecked() {
+		slog.Warn("the model names a safety checker and has none as ONNX: pictures are not checked", "model", e.model.Dir)
+	}
 	progress(0.8, "warming up")
 	if err := e.pipeline.warm(ctx); err != nil {
 		return err
@@ -100,7 +104,7 @@ func (e *endpoint) Load(ctx context.Context, progress sdk.LoadProgress) error {
 // warm paints once, so that the first request is as fast as the others.
 func (p *Pipeline) warm(ctx context.Context) error {
 	d := p.model.Defaults
-	r := Request{Steps: p.model.fewestSteps(), Guidance: d.Guidance, Scheduler: p.model.SchedulerName()}
+	r := Request{Steps: 1, Guidance: d.Guidance, Scheduler: p.model.SchedulerName()}
 	gray := imaging.Flat(d.Size, d.Size, 128, 128, 128)
 	var err error
 	switch {
@@ -122,11 +126,10 @@ func (e *endpoint) Infer(ctx context.Context, in sdk.Request, progress sdk.Progr
 		Seed: uint32(in.Values.Int("seed")), Scheduler: in.Values.String("scheduler"),
 	}}
 	for name := range in.Images {
-		p, err := ReadImage(in, name)
-		if err != nil {
+		var err error
+		if q.Images[name], err = ReadImage(in, name); err != nil {
 			return sdk.Result{}, err
 		}
-		q.Images[name] = p.RGB()
 	}
 	painting, err := e.task.Paint(ctx, e.pipeline, q)
 	if err != nil {

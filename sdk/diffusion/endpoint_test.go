@@ -29,8 +29,8 @@ var painter = Task{
 	},
 }
 
-// config is what the host would give for this model folder.
-func config(t testing.TB, model string) sdk.Config {
+// configFor is what the host would give for this model folder.
+func configFor(t testing.TB, model string) sdk.Config {
 	t.Helper()
 	model, err := filepath.Abs(model)
 	if err != nil {
@@ -56,7 +56,7 @@ func ready(t testing.TB) (sdk.Endpoint, sdk.Description) {
 	needLibrary(t)
 	paintOnce.Do(func() {
 		painting = NewEndpoint(painter)
-		if description, paintErr = painting.Configure(context.Background(), config(t, tiny)); paintErr == nil {
+		if description, paintErr = painting.Configure(context.Background(), configFor(t, tiny)); paintErr == nil {
 			paintErr = painting.Load(context.Background(), func(float64, string) {})
 		}
 	})
@@ -103,7 +103,7 @@ func TestConfigure_refines_the_description_to_the_model(t *testing.T) {
 	needLibrary(t)
 	e := NewEndpoint(painter)
 	before := e.Describe()
-	d, err := e.Configure(t.Context(), config(t, tiny))
+	d, err := e.Configure(t.Context(), configFor(t, tiny))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestConfigure_refines_the_description_to_the_model(t *testing.T) {
 
 func TestConfigure_blames_the_model_for_a_wrong_folder(t *testing.T) {
 	for name, folder := range map[string]string{"empty": t.TempDir(), "not there": filepath.Join(t.TempDir(), "nowhere"), "a file": "main.go"} {
-		_, err := NewEndpoint(painter).Configure(t.Context(), config(t, folder))
+		_, err := NewEndpoint(painter).Configure(t.Context(), configFor(t, folder))
 		if e := sdk.AsError(err); !errors.Is(err, sdk.ErrInvalidInput) || e.Param != "model" || !strings.Contains(e.Message, folder) {
 			t.Errorf("%s: %+v", name, e)
 		}
@@ -192,7 +192,7 @@ func TestInfer_warns_of_words_that_the_model_does_not_know(t *testing.T) {
 
 func TestClose_may_follow_an_error(t *testing.T) {
 	e := NewEndpoint(painter)
-	if _, err := e.Configure(t.Context(), config(t, t.TempDir())); err == nil {
+	if _, err := e.Configure(t.Context(), configFor(t, t.TempDir())); err == nil {
 		t.Fatal("an empty folder is accepted")
 	}
 	if err := e.Close(); err != nil {

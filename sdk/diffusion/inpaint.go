@@ -14,7 +14,10 @@ const inpaintChannels = 9
 // Inpaint paints what the mask shows: gray, as large as the image, painted where it is 128 and more. What is beside the mask keeps its
 // pixels; within it the difference at its edge fades over feather px.
 func (p *Pipeline) Inpaint(ctx context.Context, r Request, image, mask imaging.Pixels, feather int, progress sdk.Progress) (Painting, error) {
-	mask = imaging.Threshold(mask)
+	image, mask = image.RGB(), imaging.Threshold(mask)
+	if !slices.Contains(mask.Pix, 255) {
+		return Painting{Pixels: image, Warnings: []string{"the mask is black everywhere: nothing is painted"}}, nil
+	}
 	sample, c, err := p.inpaint(ctx, r, image, mask, progress)
 	if err != nil {
 		return Painting{}, err
@@ -45,7 +48,7 @@ func (p *Pipeline) inpaint(ctx context.Context, r Request, image, mask imaging.P
 		}
 		masked, err := p.encode(ctx, sample, c, w.random)
 		if err != nil {
-			return nil, c, Typed(err)
+			return nil, c, err
 		}
 		w.denoiser.beside = slices.Concat(cells, masked)
 		out, err := w.paint(ctx, latents)
@@ -53,7 +56,7 @@ func (p *Pipeline) inpaint(ctx context.Context, r Request, image, mask imaging.P
 	}
 	known, err := p.encode(ctx, sample, c, w.random)
 	if err != nil {
-		return nil, c, Typed(err)
+		return nil, c, err
 	}
 	noise := w.noise()
 	w.keepOutside(known, noise, cells)

@@ -13,7 +13,7 @@ func (w *walk) inpaintKandinsky(ctx context.Context, sample []float32, mask imag
 	c := w.canvas
 	known, err := w.p.encode(ctx, sample, c, w.random)
 	if err != nil {
-		return nil, c, Typed(err)
+		return nil, c, err
 	}
 	painted := c.grownCells(mask)
 	kept, masked := make([]float32, len(painted)), slices.Clone(known)

@@ -1,7 +1,6 @@
 package diffusion
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/vision19/vision/sdk/diffusion/clip"
+	"github.com/vision19/vision/sdk/diffusion/internal/config"
 	"github.com/vision19/vision/sdk/diffusion/scheduler"
 	"github.com/vision19/vision/sdk/onnx"
 )
@@ -33,14 +33,14 @@ type Model struct {
 	Scaling        float32 // the VAE's scaling_factor
 	GuidanceEmbed  int     // length of the guidance embedding that a distilled UNet takes in place of guidance; 0 is none
 	ZeroNegative   bool    // an absent negative prompt is zeros, not the embedding of ""
-	FixedWidth     int     // px, of graphs with fixed axes; 0 is any
-	FixedHeight    int
+	FixedSize      int     // px a side, of graphs with fixed axes; 0 is any
 
 	Defaults Defaults
 
 	family family
 	prior  priorSettings     // of the family that has one
 	safety *clip.SafetyModel // nil: the folder has no safety checker
+	named  bool              // model_index.json names a safety checker
 	levels int               // of the UNet
 	layers int               // of each of its levels
 }
@@ -57,9 +57,6 @@ type Defaults struct {
 
 // Pixels is the largest area that the model paints.
 func (d Defaults) Pixels() int { return d.MaxSize * d.MaxSize }
-
-// maxConfig bounds a JSON file of a model folder.
-const maxConfig = 1 << 20
 
 // What only some tasks need or give.
 const (
@@ -78,6 +75,7 @@ func Inspect(dir string, needs ...string) (Model, error) {
 	}
 	var index struct {
 		Class      string `json:"_class_name"`
+		Safety     []any  `json:"safety_checker"`
 		ForceZeros *bool  `json:"force_zeros_for_empty_prompt"`
 	}
 	if err := m.read("model_index.json", &index); errors.Is(err, fs.ErrNotExist) {
@@ -90,6 +88,7 @@ func Inspect(dir string, needs ...string) (Model, error) {
 		return m, fmt.Errorf("%s is a %q, which has not been proved here; proved are %s", dir, index.Class, proved())
 	}
 	m.Class, m.Family = index.Class, m.family.name
+	m.named = len(index.Safety) > 0 && index.Safety[0] != nil
 	// diffusers' default, of the one class that has the setting.
 	m.ZeroNegative = len(m.family.prompt) > 1 && (index.ForceZeros == nil || *index.ForceZeros)
 	files, graphs := m.parts(needs)
@@ -183,6 +182,9 @@ func (m Model) Memory() int64 {
 	return 3*m.Weights + 256<<20 + int64(m.Defaults.Pixels())*1024
 }
 
+// Unchecked reports that the folder names a safety checker and has none that could be run.
+func (m Model) Unchecked() bool { return m.named && m.safety == nil }
+
 // Notes says what has been found in the folder, for a person.
 func (m Model) Notes() []string {
 	out := []string{fmt.Sprintf("%s (%s), made for %d x %d px", m.Family, m.Class, m.Defaults.Size, m.Defaults.Size)}
@@ -194,8 +196,11 @@ func (m Model) Notes() []string {
 	for _, name := range names {
 		out = append(out, name+": "+m.Graphs[name].String())
 	}
-	if m.safety != nil {
+	switch {
+	case m.safety != nil:
 		out = append(out, fmt.Sprintf("safety_checker: %.1f MB", float64(m.safety.Weights)/1e6))
+	case m.Unchecked():
+		out = append(out, "safety_checker: named by model_index.json, and not exported to safety_checker/model.onnx: pictures are NOT checked")
 	}
 	s := fmt.Sprintf("scheduler: %s", m.SchedulerName())
 	if m.Scheduler.Name() == "" {
@@ -204,37 +209,11 @@ func (m Model) Notes() []string {
 	return append(out, s)
 }
 
-func (m *Model) file(name string) ([]byte, error) {
-	path := filepath.Join(m.Dir, name)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("%s has %d bytes: a configuration has at most %d", path, info.Size(), maxConfig)
-	}
-	return os.ReadFile(path)
-}
-
 func (m *Model) read(name string, into any) error {
-	data, err := m.file(name)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(m.Dir, name), err)
-	}
-	return nil
+	return config.Decode(filepath.Join(m.Dir, name), into)
 }
 
 // optional reads a file that may be absent.
 func (m *Model) optional(name string, into any) error {
-	err := m.read(name, into)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return config.DecodeOptional(filepath.Join(m.Dir, name), into)
 }
-
-// fewestSteps is the fewest steps that the model's scheduler takes.
-func (m Model) fewestSteps() int { return 1 }

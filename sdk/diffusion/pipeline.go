@@ -37,7 +37,7 @@ type Pipeline struct {
 func Load(ctx context.Context, m Model, o Options, progress sdk.LoadProgress) (*Pipeline, error) {
 	p := &Pipeline{model: m, options: o, tokenizers: map[string]*tokenizer.Tokenizer{}, graphs: map[string]*onnx.Session{}}
 	if err := p.load(ctx, progress); err != nil {
-		return nil, errors.Join(Typed(err), p.Close())
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -49,6 +49,9 @@ func (p *Pipeline) load(ctx context.Context, progress sdk.LoadProgress) error {
 		if p.tokenizers[e.tokenizer], err = tokenizer.Load(filepath.Join(m.Dir, e.tokenizer)); err != nil {
 			return err
 		}
+	}
+	if err := p.checkTokens(); err != nil {
+		return err
 	}
 	names := make([]string, 0, len(m.Graphs))
 	for name := range m.Graphs {
@@ -137,10 +140,13 @@ func (silent) WantsPreview() bool { return false }
 // Preview implements sdk.Progress.
 func (silent) Preview(sdk.Image) {}
 
-// Typed gives the runtime's errors the codes that callers decide by.
-func Typed(err error) error {
-	if errors.Is(err, onnx.ErrOutOfMemory) {
-		return sdk.NewError(sdk.CodeOutOfMemory, err.Error(), err)
+// checkTokens compares the tokenizers' lengths with graphs that were exported for one length.
+func (p *Pipeline) checkTokens() error {
+	for _, e := range p.model.family.prompt {
+		ids, _ := p.model.Graphs[e.folder].Input("input_ids")
+		if n, fixed := ids.Fixed(1); fixed && int(n) != p.tokenizers[e.tokenizer].Length() {
+			return fmt.Errorf("%s takes %d tokens, %s gives %d: set model_max_length in its tokenizer_config.json", p.model.path(e.folder), n, e.tokenizer, p.tokenizers[e.tokenizer].Length())
+		}
 	}
-	return err
+	return nil
 }

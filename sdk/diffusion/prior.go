@@ -154,7 +154,7 @@ func attended(ids []int64, t *tokenizer.Tokenizer) []float32 {
 func (p *Pipeline) runPrior(ctx context.Context, rows []priorRow, x []float32, t float64) (predictions [][]float32, mean, deviation []float32, err error) {
 	const graph = "prior_prior"
 	width, batch := p.model.prior.width, len(rows)
-	if info, ok := find(p.model.Graphs[graph].Inputs, "hidden_states"); ok {
+	if info, ok := p.model.Graphs[graph].Input("hidden_states"); ok {
 		if n, fixed := info.Fixed(0); fixed {
 			batch = int(n)
 		}
@@ -199,7 +199,7 @@ func (p *Pipeline) embedBlack(ctx context.Context) ([]float32, error) {
 		return p.prior.black, nil
 	}
 	shape := []int64{1, 3, 224, 224} // px of CLIP's vision models, where the graph's axes are open
-	if info, ok := find(p.model.Graphs[graph].Inputs, "pixel_values"); ok {
+	if info, ok := p.model.Graphs[graph].Input("pixel_values"); ok {
 		for i := range shape {
 			if n, fixed := info.Fixed(i); fixed {
 				shape[i] = n

@@ -3,8 +3,8 @@ package diffusion
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 
+	"github.com/vision19/vision/sdk/diffusion/internal/config"
 	"github.com/vision19/vision/sdk/diffusion/scheduler"
 )
 
@@ -33,7 +33,7 @@ type priorSettings struct {
 
 // configurePrior reads the prior's scheduler, and from generation_config.json its steps and guidance: without, diffusers' defaults.
 func (m *Model) configurePrior() error {
-	data, err := m.file(priorScheduler)
+	data, err := config.Read(filepath.Join(m.Dir, priorScheduler))
 	if err != nil {
 		return err
 	}
@@ -74,12 +74,12 @@ func (c *graphCheck) prior() {
 	c.inputs("prior_prior", []string{"hidden_states", "timestep", "proj_embedding", "encoder_hidden_states", "attention_mask"})
 	c.outputs("prior_prior", priorOutput)
 	for _, name := range []string{priorMean, priorDeviation} {
-		if _, ok := find(c.model.Graphs["prior_prior"].Outputs, name); !ok {
+		if _, ok := c.model.Graphs["prior_prior"].Output(name); !ok {
 			c.fault("prior_prior", "has no output %s: export a module that returns (prior(...)[0], prior.clip_mean, prior.clip_std) with the output names %s, %s, %s",
 				name, priorOutput, priorMean, priorDeviation)
 		}
 	}
-	hidden, ok := find(c.model.Graphs["prior_prior"].Inputs, "hidden_states")
+	hidden, ok := c.model.Graphs["prior_prior"].Input("hidden_states")
 	if !ok {
 		return
 	}
@@ -94,7 +94,10 @@ func (c *graphCheck) prior() {
 	c.model.prior.width = int(width)
 	for _, graph := range []string{"prior_image_encoder", "unet"} {
 		g := c.model.Graphs[graph]
-		embeds, _ := find(slices.Concat(g.Inputs, g.Outputs), "image_embeds")
+		embeds, ok := g.Input("image_embeds")
+		if !ok {
+			embeds, _ = g.Output("image_embeds")
+		}
 		if n, fixed := embeds.Fixed(1); fixed && n != width {
 			c.fault(graph, "has image_embeds of %d numbers, the prior makes %d", n, width)
 		}

@@ -23,12 +23,16 @@ func (p *Pipeline) guided(r Request) bool { return r.Guidance > 1 && p.model.Gui
 func (p *Pipeline) warnings(r Request) []string {
 	var out []string
 	t := p.tokenizers[p.model.promptTokenizer()]
-	for _, text := range []string{r.Prompt, r.Negative} {
+	texts := []string{r.Prompt}
+	if p.guided(r) {
+		texts = append(texts, r.Negative)
+	}
+	for i, text := range texts {
 		if _, unknown := t.Encode(text); len(unknown) > 0 {
 			out = append(out, "the model's vocabulary lacks: "+strings.Join(unknown, ", "))
 		}
 		if t.Truncated(text) {
-			out = append(out, fmt.Sprintf("the prompt is longer than the model reads (%d tokens): its end is left out", t.Length()))
+			out = append(out, fmt.Sprintf("the %s is longer than the model reads (%d tokens): its end is left out", []string{"prompt", "negative prompt"}[i], t.Length()))
 		}
 	}
 	return out
@@ -109,7 +113,7 @@ func (p *Pipeline) encodeText(ctx context.Context, graph, folder, text string) (
 	t := p.tokenizers[folder]
 	ids, _ := t.Encode(text)
 	batch := int64(1)
-	if info, ok := find(p.model.Graphs[graph].Inputs, "input_ids"); ok {
+	if info, ok := p.model.Graphs[graph].Input("input_ids"); ok {
 		if n, fixed := info.Fixed(0); fixed {
 			batch = n
 		}
@@ -117,7 +121,7 @@ func (p *Pipeline) encodeText(ctx context.Context, graph, folder, text string) (
 	all := slices.Repeat(ids, int(batch))
 	shape := []int64{batch, int64(t.Length())}
 	inputs := map[string]onnx.Tensor{"input_ids": onnx.NewInts(all, shape...)}
-	if _, ok := find(p.model.Graphs[graph].Inputs, "attention_mask"); ok {
+	if _, ok := p.model.Graphs[graph].Input("attention_mask"); ok {
 		inputs["attention_mask"] = onnx.NewInts(slices.Repeat([]int64{1}, len(all)), shape...)
 	}
 	out, err := p.run(ctx, graph, inputs, shape...)

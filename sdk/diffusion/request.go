@@ -50,11 +50,15 @@ type canvas struct {
 func (m Model) canvas(width, height int) (canvas, error) {
 	up := func(n int) int { return (n + m.Multiple - 1) / m.Multiple * m.Multiple }
 	c := canvas{width: width, height: height, gridW: up(width), gridH: up(height), factor: m.Factor}
-	if m.FixedWidth > 0 {
-		c.gridW, c.gridH = m.FixedWidth, m.FixedHeight
+	if m.FixedSize > 0 {
+		c.gridW, c.gridH = m.FixedSize, m.FixedSize
 	}
 	if width > c.gridW || height > c.gridH {
-		return c, fmt.Errorf("%d x %d px: this model's graphs are fixed at %d x %d px", width, height, c.gridW, c.gridH)
+		return c, fmt.Errorf("is %d x %d px: this model's graphs are fixed at %d x %d px", width, height, c.gridW, c.gridH)
+	}
+	// The area that is asked for is bounded; padding adds most to the narrowest pictures.
+	if limit := m.Defaults.Pixels() + 2*m.Multiple*m.Defaults.MaxSize; c.gridW*c.gridH > limit {
+		return c, fmt.Errorf("is %d x %d px, which is padded to %d x %d: this model paints at most %d px, padding included", width, height, c.gridW, c.gridH, limit)
 	}
 	return c, nil
 }

@@ -14,7 +14,7 @@ func (p *Pipeline) answer(ctx context.Context, painting Painting) (sdk.Result, e
 	if p.safety != nil {
 		verdict, err := p.safety.Check(ctx, painting.Pixels)
 		if err != nil {
-			return result, Typed(err)
+			return result, err
 		}
 		if verdict.Unsafe {
 			result.Unsafe = true

@@ -13,15 +13,12 @@ import (
 // Scribble paints a prompt along the lines of a hint, white on black (ControlNet, arXiv:2302.05543). strength scales the ControlNet's
 // residuals: 0 is without, 1 as trained.
 func (p *Pipeline) Scribble(ctx context.Context, r Request, hint imaging.Pixels, strength float64, progress sdk.Progress) (Painting, error) {
+	hint = hint.RGB()
 	sample, c, err := p.scribble(ctx, r, hint, strength, progress)
 	if err != nil {
 		return Painting{}, err
 	}
-	warnings := p.warnings(r)
-	if mostlyWhite(hint) {
-		warnings = append(warnings, "the image is mostly white: a scribble is white lines on black; preprocess = outline draws the outline of a photo")
-	}
-	return Painting{Pixels: c.pixels(sample), Warnings: warnings}, nil
+	return Painting{Pixels: c.pixels(sample), Warnings: append(p.warnings(r), hintWarnings(hint)...)}, nil
 }
 
 func (p *Pipeline) scribble(ctx context.Context, r Request, hint imaging.Pixels, strength float64, progress sdk.Progress) ([]float32, canvas, error) {
@@ -34,14 +31,19 @@ func (p *Pipeline) scribble(ctx context.Context, r Request, hint imaging.Pixels,
 	return sample, w.canvas, err
 }
 
-func mostlyWhite(hint imaging.Pixels) bool {
+// hintWarnings tells of what is no sketch: a ControlNet follows white lines on black.
+func hintWarnings(hint imaging.Pixels) []string {
 	white := 0
-	for _, v := range hint.Gray().Pix {
-		if v >= 128 {
-			white++
-		}
+	for _, v := range imaging.Threshold(hint).Pix {
+		white += int(v) / 255
 	}
-	return 2*white > hint.Width*hint.Height
+	switch {
+	case white == 0:
+		return []string{"the image has no white lines: nothing is followed"}
+	case 2*white > hint.Width*hint.Height:
+		return []string{"the image is mostly white: a scribble is white lines on black; preprocess = outline draws the outline of a photo"}
+	}
+	return nil
 }
 
 // control is a ControlNet's part of one request.
@@ -74,12 +76,13 @@ func (c *control) residuals(ctx context.Context, d *denoiser, inputs map[string]
 		"controlnet_cond": c.hint,
 	}
 	for name, tensor := range inputs {
-		if _, ok := find(graph.Inputs, name); ok && given[name].Shape == nil {
+		_, takes := graph.Input(name)
+		if _, set := given[name]; takes && !set {
 			given[name] = tensor
 		}
 	}
 	scale := float32(c.strength)
-	if info, ok := find(graph.Inputs, "conditioning_scale"); ok {
+	if info, ok := graph.Input("conditioning_scale"); ok {
 		given["conditioning_scale"] = onnx.NewFloats(slices.Repeat([]float32{scale}, onnx.Tensor{Shape: info.Shape}.Len()), info.Shape...)
 		scale = 1
 	}

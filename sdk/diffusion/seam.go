@@ -50,15 +50,15 @@ func offsets(image, painted, mask imaging.Pixels, feather int) []float32 {
 	w, h := image.Width, image.Height
 	radius := min(max(feather/2, 1), 8)
 	// Sums over rectangles from the top left: three channels and a count.
-	sums := make([]float32, 4*(w+1)*(h+1))
+	sums := make([]int64, 4*(w+1)*(h+1))
 	for y := range h {
-		var row [4]float32
+		var row [4]int64
 		for x := range w {
 			i := y*w + x
 			if mask.Pix[i] == 0 {
 				row[3]++
 				for k := range 3 {
-					row[k] += float32(image.Pix[3*i+k]) - float32(painted.Pix[3*i+k])
+					row[k] += int64(image.Pix[3*i+k]) - int64(painted.Pix[3*i+k])
 				}
 			}
 			for k := range 4 {
@@ -73,10 +73,10 @@ func offsets(image, painted, mask imaging.Pixels, feather int) []float32 {
 				continue
 			}
 			x0, y0, x1, y1 := max(x-radius, 0), max(y-radius, 0), min(x+radius+1, w), min(y+radius+1, h)
-			at := func(x, y, k int) float32 { return sums[4*(y*(w+1)+x)+k] }
+			at := func(x, y, k int) int64 { return sums[4*(y*(w+1)+x)+k] }
 			n := at(x1, y1, 3) - at(x0, y1, 3) - at(x1, y0, 3) + at(x0, y0, 3)
 			for k := range 3 {
-				out[3*(y*w+x)+k] = (at(x1, y1, k) - at(x0, y1, k) - at(x1, y0, k) + at(x0, y0, k)) / n
+				out[3*(y*w+x)+k] = float32(at(x1, y1, k)-at(x0, y1, k)-at(x1, y0, k)+at(x0, y0, k)) / float32(n)
 			}
 		}
 	}

@@ -11,19 +11,18 @@ import (
 // Margins are how far a picture grows on each side, in px, 0 and more.
 type Margins struct{ Left, Right, Top, Bottom int }
 
-// grown is how far the model paints into the known picture: it must see the seam from both sides.
-const grown = 8 // px: one latent
-
 // Uncrop paints a picture on beyond its edges (outpainting). The image's own pixels stay as they are, bit by bit; the painted ones meet
 // them as Inpaint's do.
 func (p *Pipeline) Uncrop(ctx context.Context, r Request, image imaging.Pixels, m Margins, feather int, progress sdk.Progress) (Painting, error) {
 	width, height := image.Width+m.Left+m.Right, image.Height+m.Top+m.Bottom
-	if limit := p.model.Defaults.Pixels(); width*height > limit {
-		return Painting{}, sdk.InvalidInput("left", fmt.Sprintf("gives %d x %d px together with right, top and bottom: this model paints at most %d px in all", width, height, limit))
+	if limit := p.model.Defaults.Pixels(); width*height > limit || max(width, height) > imaging.MaxSide {
+		return Painting{}, sdk.InvalidInput("left", fmt.Sprintf("gives %d x %d px together with right, top and bottom: this model paints at most %d px in all, %d a side", width, height, limit, imaging.MaxSide))
 	}
+	image = image.RGB()
 	outside := m.mask(image, 0)
 	canvas := image.PadReflect(m.Left, m.Top, m.Right, m.Bottom)
-	sample, c, err := p.inpaint(ctx, r, canvas, m.mask(image, grown), progress)
+	// The model paints one latent further, into the known picture: it must see the seam from both sides.
+	sample, c, err := p.inpaint(ctx, r, canvas, m.mask(image, p.model.Factor), progress)
 	if err != nil {
 		return Painting{}, err
 	}

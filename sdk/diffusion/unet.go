@@ -22,7 +22,7 @@ type denoiser struct {
 
 func (p *Pipeline) newDenoiser(t told, c canvas) *denoiser {
 	d := &denoiser{p: p, guidance: t.guidance, width: c.latentW(), height: c.latentH(), count: len(t.predictions), batch: len(t.predictions)}
-	if sample, ok := find(p.model.Graphs["unet"].Inputs, "sample"); ok {
+	if sample, ok := p.model.Graphs["unet"].Input("sample"); ok {
 		if n, fixed := sample.Fixed(0); fixed {
 			d.batch = int(n)
 		}
@@ -94,7 +94,7 @@ func (d *denoiser) predict(ctx context.Context, latents []float32, t float64) ([
 
 // timestep has the rank that the graph wants: Optimum exports a scalar, diffusers' script one number a batch entry, older ones a single one.
 func (p *Pipeline) timestep(graph string, t float64, batch int) onnx.Tensor {
-	info, _ := find(p.model.Graphs[graph].Inputs, "timestep")
+	info, _ := p.model.Graphs[graph].Input("timestep")
 	if len(info.Shape) == 0 {
 		return onnx.NewFloats([]float32{float32(t)})
 	}
@@ -107,12 +107,11 @@ func (p *Pipeline) timestep(graph string, t float64, batch int) onnx.Tensor {
 // addResiduals adds the ControlNet's residuals, or zeros if the UNet wants some and there is no control.
 func (d *denoiser) addResiduals(ctx context.Context, inputs map[string]onnx.Tensor, latents []float32, t float64) error {
 	unet := d.p.model.Graphs["unet"]
-	names := numbered(unet.Inputs, downIn, midIn)
 	if d.control != nil {
-		return d.control.residuals(ctx, d, inputs, names, latents, t)
+		return d.control.residuals(ctx, d, inputs, residualInputs(unet), latents, t)
 	}
-	for _, name := range names {
-		info, _ := find(unet.Inputs, name)
+	for _, name := range numbered(unet.Inputs, downIn, midIn) { // not those with a default value
+		info, _ := unet.Input(name)
 		zeros := onnx.Tensor{Shape: make([]int64, len(info.Shape))}
 		for i := range zeros.Shape {
 			zeros.Shape[i] = 1 // is spread over the axis

@@ -74,5 +74,10 @@ func (p *Pipeline) decode(ctx context.Context, latents []float32, c canvas) ([]f
 	if len(sample) != 3*c.gridW*c.gridH {
 		return nil, fmt.Errorf("%s answers %v, not 3 x %d x %d", m.path(m.family.decoder), out["sample"].Shape, c.gridH, c.gridW)
 	}
+	for _, v := range sample {
+		if v != v {
+			return nil, fmt.Errorf("%s answers with NaN: its weights may overflow in float16; export it in float32", m.path(m.family.decoder))
+		}
+	}
 	return sample, nil
 }

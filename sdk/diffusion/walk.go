@@ -2,6 +2,7 @@ package diffusion
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/vision19/vision/sdk"
@@ -30,7 +31,11 @@ func (p *Pipeline) start(ctx context.Context, r Request, width, height int, prog
 	}
 	schedule, err := scheduler.New(config, r.Steps)
 	if err != nil {
-		return nil, sdk.InvalidInput("steps", err.Error())
+		param := "scheduler"
+		if errors.Is(err, scheduler.ErrArgument) {
+			param = "steps"
+		}
+		return nil, sdk.InvalidInput(param, err.Error())
 	}
 	c, err := p.model.canvas(width, height)
 	if err != nil {
@@ -39,7 +44,7 @@ func (p *Pipeline) start(ctx context.Context, r Request, width, height int, prog
 	random := p.normals(r.Seed)
 	t, err := p.tell(ctx, r, c, random)
 	if err != nil {
-		return nil, Typed(err)
+		return nil, err
 	}
 	return &walk{p: p, canvas: c, schedule: schedule, learned: config.LearnedVariance(), denoiser: p.newDenoiser(t, c), random: random, progress: progress}, nil
 }
@@ -72,7 +77,7 @@ func (w *walk) paint(ctx context.Context, latents []float32) ([]float32, error) 
 		w.schedule.ScaleModelInput(input, latents, k)
 		prediction, err := w.denoiser.predict(ctx, input, timesteps[k])
 		if err != nil {
-			return nil, Typed(err)
+			return nil, err
 		}
 		if w.learned && len(prediction) < 2*len(latents) {
 			return nil, sdk.InvalidInput("scheduler", fmt.Sprintf("takes a variance that the UNet learned (variance_type of scheduler_config.json), and this one gives %d numbers, not %d: choose another",
@@ -87,12 +92,12 @@ func (w *walk) paint(ctx context.Context, latents []float32) ([]float32, error) 
 		w.progress.Step(done, steps)
 		if w.progress.WantsPreview() && done < steps && done%max(1, steps/previews) == 0 {
 			if err := w.preview(ctx, latents); err != nil {
-				return nil, Typed(err)
+				return nil, err
 			}
 		}
 	}
 	sample, err := w.p.decode(ctx, latents, w.canvas)
-	return sample, Typed(err)
+	return sample, err
 }
 
 func (w *walk) preview(ctx context.Context, latents []float32) error {
@@ -100,10 +105,9 @@ func (w *walk) preview(ctx context.Context, latents []float32) error {
 	if err != nil {
 		return err
 	}
-	image, err := pngImage(w.canvas.pixels(sample))
-	if err != nil {
-		return err
+	result, err := w.p.answer(ctx, Painting{Pixels: w.canvas.pixels(sample)})
+	if err == nil && !result.Unsafe {
+		w.progress.Preview(result.Images[0])
 	}
-	w.progress.Preview(image)
-	return nil
+	return err
 }

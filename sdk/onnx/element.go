@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"strings"
+
 	ort "github.com/yalue/onnxruntime_go"
 )
 
@@ -63,4 +65,24 @@ func (i Info) fixed() bool {
 		}
 	}
 	return i.Shape != nil
+}
+
+func names(in []Info) []string {
+	out := make([]string, len(in))
+	for i, x := range in {
+		out[i] = x.Name
+	}
+	return out
+}
+
+// Names lists inputs or outputs, for an error.
+func Names(in []Info) string { return strings.Join(names(in), ", ") }
+
+func find(in []Info, name string) (Info, bool) {
+	for _, i := range in {
+		if i.Name == name {
+			return i, true
+		}
+	}
+	return Info{}, false
 }

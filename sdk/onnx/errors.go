@@ -20,9 +20,17 @@ var (
 	ErrExternalData = errors.New("external data")
 	// ErrElementType is returned for a tensor whose elements cannot be what the graph wants, or that this package cannot hold.
 	ErrElementType = errors.New("wrong element type")
-	// ErrOutOfMemory is returned when the runtime could not allocate what a model or a run needs.
-	ErrOutOfMemory = errors.New("out of memory")
+	// ErrOutOfMemory is returned when the runtime could not allocate what a model or a run needs. sdk.AsError gives it its code.
+	ErrOutOfMemory error = outOfMemory{}
 )
+
+type outOfMemory struct{}
+
+// Error implements error.
+func (outOfMemory) Error() string { return "out of memory" }
+
+// ErrorCode is the code that sdk.AsError gives the error.
+func (outOfMemory) ErrorCode() string { return "out_of_memory" }
 
 // failure recognises what is out of memory: the runtime has no error code for it, only its allocators' texts.
 func failure(err error) error {

@@ -116,6 +116,12 @@ func (e ExternalFile) check(path string) error {
 	return fmt.Errorf("%s has %d bytes and needs %d: is it a whole download, and of the same export as the model?", path, stat.Size(), e.Bytes)
 }
 
+// Input finds a required input by name.
+func (g Graph) Input(name string) (Info, bool) { return find(g.Inputs, name) }
+
+// Output finds an output by name.
+func (g Graph) Output(name string) (Info, bool) { return find(g.Outputs, name) }
+
 // finish sorts the inputs into required and optional ones.
 func (r *graphReader) finish() (Graph, error) {
 	switch {

@@ -143,14 +143,6 @@ func (o Options) session() (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-func names(in []Info) []string {
-	out := make([]string, len(in))
-	for i, x := range in {
-		out[i] = x.Name
-	}
-	return out
-}
-
 // Graph is the model file's structure.
 func (s *Session) Graph() Graph { return s.graph }
 
@@ -165,15 +157,6 @@ func (s *Session) Input(name string) (Info, bool) { return find(s.fed, name) }
 
 // Output finds an output by name.
 func (s *Session) Output(name string) (Info, bool) { return find(s.graph.Outputs, name) }
-
-func find(in []Info, name string) (Info, bool) {
-	for _, i := range in {
-		if i.Name == name {
-			return i, true
-		}
-	}
-	return Info{}, false
-}
 
 // Run runs the graph on one tensor an input and returns every output by name; optional inputs may be left out, and other names are
 // ignored. halfShapes gives the shapes of float16 outputs that the model file leaves open (see Info.Fixed), which must be known before the

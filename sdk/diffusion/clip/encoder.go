@@ -36,12 +36,12 @@ func Load(ctx context.Context, m Model, o onnx.Options, progress sdk.LoadProgres
 	}
 	progress(0, "loading the text tower")
 	if e.text, err = onnx.Load(m.text, o); err != nil {
-		return nil, typed(err)
+		return nil, err
 	}
 	if e.vision = e.text; m.vision != m.text {
 		progress(0.4, "loading the picture tower")
 		if e.vision, err = onnx.Load(m.vision, o); err != nil {
-			return nil, errors.Join(typed(err), e.Close())
+			return nil, errors.Join(err, e.Close())
 		}
 	}
 	if ids, _ := e.text.Input("input_ids"); !fits(ids.Shape, []int64{-1, int64(e.tokenizer.Length())}) {
@@ -119,7 +119,7 @@ func (e *Encoder) embed(ctx context.Context, s *onnx.Session, input, output stri
 		}
 		out, err := e.run(ctx, s, batch)
 		if err != nil {
-			return nil, typed(err)
+			return nil, err
 		}
 		rows, err := units(out[output], len(which), e.model.Dimensions)
 		if err != nil {

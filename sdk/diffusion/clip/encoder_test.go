@@ -37,8 +37,8 @@ func write(t testing.TB, dir, name string, data []byte) {
 	}
 }
 
-// config is a preprocessing that leaves a picture of 2 x 2 px as it is, but for one more in each number, so that black has a direction too.
-const config = `{"do_resize": false, "crop_size": 2, "do_rescale": false, "image_mean": [-1, -1, -1], "image_std": [1, 1, 1]}`
+// asIs is a preprocessing that leaves a picture of 2 x 2 px as it is, but for one more in each number, so that black has a direction too.
+const asIs = `{"do_resize": false, "crop_size": 2, "do_rescale": false, "image_mean": [-1, -1, -1], "image_std": [1, 1, 1]}`
 
 // folder makes a model folder without graphs.
 func folder(t testing.TB) string {
@@ -52,7 +52,7 @@ func folder(t testing.TB) string {
 		write(t, dir, name, data)
 	}
 	write(t, dir, "tokenizer_config.json", fmt.Appendf(nil, `{"model_max_length": %d}`, testLength))
-	write(t, dir, "preprocessor_config.json", []byte(config))
+	write(t, dir, "preprocessor_config.json", []byte(asIs))
 	write(t, dir, "config.json", fmt.Appendf(nil, `{"model_type": "clip", "projection_dim": %d, "vision_config": {"patch_size": %d}}`, testLength, testPatch))
 	return dir
 }

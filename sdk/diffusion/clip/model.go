@@ -1,7 +1,6 @@
 package clip
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vision19/vision/sdk/diffusion/internal/config"
 	"github.com/vision19/vision/sdk/onnx"
 )
 
@@ -83,11 +83,7 @@ func (m *Model) missing() []string {
 // configure reads config.json and preprocessor_config.json.
 func (m *Model) configure() error {
 	path := filepath.Join(m.Dir, "config.json")
-	data, err := readConfig(path)
-	if err != nil {
-		return err
-	}
-	config := struct {
+	described := struct {
 		Architectures []string `json:"architectures"`
 		Type          string   `json:"model_type"`
 		Dimensions    int      `json:"projection_dim"`
@@ -95,17 +91,18 @@ func (m *Model) configure() error {
 			Patch int `json:"patch_size"`
 		} `json:"vision_config"`
 	}{Dimensions: 512} // transformers' default
-	config.Vision.Patch = 32 // likewise
-	if err := json.Unmarshal(data, &config); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	described.Vision.Patch = 32 // likewise
+	if err := config.Decode(path, &described); err != nil {
+		return err
 	}
-	if config.Type != "clip" && !slices.Contains(config.Architectures, "CLIPModel") {
-		return fmt.Errorf("%s describes a model of type %q (%s): a CLIPModel is wanted", path, config.Type, strings.Join(config.Architectures, ", "))
+	if described.Type != "clip" && !slices.Contains(described.Architectures, "CLIPModel") {
+		return fmt.Errorf("%s describes a model of type %q (%s): a CLIPModel is wanted", path, described.Type, strings.Join(described.Architectures, ", "))
 	}
-	if config.Dimensions < 1 || config.Dimensions > maxDimensions {
-		return fmt.Errorf("%s: projection_dim is %d: from 1 to %d", path, config.Dimensions, maxDimensions)
+	if described.Dimensions < 1 || described.Dimensions > maxDimensions {
+		return fmt.Errorf("%s: projection_dim is %d: from 1 to %d", path, described.Dimensions, maxDimensions)
 	}
-	m.Dimensions, m.patch = config.Dimensions, max(config.Vision.Patch, 1)
+	m.Dimensions, m.patch = described.Dimensions, max(described.Vision.Patch, 1)
+	var err error
 	m.Preprocessor, err = LoadPreprocessor(filepath.Join(m.Dir, "preprocessor_config.json"))
 	return err
 }
@@ -155,14 +152,14 @@ type want struct {
 func (w want) check(path string, g onnx.Graph) error {
 	var errs []error
 	if in := slices.IndexFunc(g.Inputs, func(i onnx.Info) bool { return i.Name == w.input }); in < 0 {
-		errs = append(errs, fmt.Errorf("%s has no input %s, only %s", path, w.input, names(g.Inputs)))
+		errs = append(errs, fmt.Errorf("%s has no input %s, only %s", path, w.input, onnx.Names(g.Inputs)))
 	} else if got := g.Inputs[in].Shape; !fits(got, w.shape) {
 		errs = append(errs, fmt.Errorf("%s: the input %s takes %v, but it is given %v (-1: any size); config and graph are of different models", path, w.input, got, w.shape))
 	} else if got[0] > maxBatch || slices.Contains(got, 0) || slices.Max(got) > MaxSize {
 		errs = append(errs, fmt.Errorf("%s: the input %s takes %v: at most %d at a time and %d a side are supported; export it with open axes", path, w.input, got, maxBatch, MaxSize))
 	}
 	if out := slices.IndexFunc(g.Outputs, func(i onnx.Info) bool { return i.Name == w.output }); out < 0 {
-		errs = append(errs, fmt.Errorf("%s has no output %s, only %s; export it with its projection", path, w.output, names(g.Outputs)))
+		errs = append(errs, fmt.Errorf("%s has no output %s, only %s; export it with its projection", path, w.output, onnx.Names(g.Outputs)))
 	} else if s := g.Outputs[out].Shape; w.last > 0 && len(s) > 0 && s[len(s)-1] > 0 && s[len(s)-1] != int64(w.last) {
 		errs = append(errs, fmt.Errorf("%s: the output %s has %d dimensions, but projection_dim is %d", path, w.output, s[len(s)-1], w.last))
 	}
@@ -180,14 +177,6 @@ func fits(declared, given []int64) bool {
 		}
 	}
 	return true
-}
-
-func names(infos []onnx.Info) string {
-	var out []string
-	for _, i := range infos {
-		out = append(out, i.Name)
-	}
-	return strings.Join(out, ", ")
 }
 
 // Memory estimates what a process with this model needs: the weights, once as read and once as the runtime arranges them in fp32, the runtime

@@ -82,7 +82,7 @@ func TestInspect_says_what_is_wrong(t *testing.T) {
 	}{
 		"another architecture":     {"config.json", []byte(`{"model_type": "siglip", "architectures": ["SiglipModel"]}`), []string{"siglip", "CLIPModel"}},
 		"no JSON":                  {"config.json", []byte(`{`), []string{"config.json"}},
-		"too large a config":       {"config.json", make([]byte, maxConfig+1), []string{"config.json", "at most"}},
+		"too large a config":       {"config.json", make([]byte, 2<<20), []string{"config.json", "at most"}},
 		"a wrong type":             {"config.json", []byte(`{"model_type": "clip", "projection_dim": "many"}`), []string{"config.json", "projection_dim"}},
 		"dimensions out of range":  {"config.json", []byte(`{"model_type": "clip", "projection_dim": 0}`), []string{"projection_dim"}},
 		"other dimensions":         {"config.json", []byte(`{"model_type": "clip", "projection_dim": 7}`), []string{"text_embeds has 12", "image_embeds has 12", "projection_dim is 7"}},

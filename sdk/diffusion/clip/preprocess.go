@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vision19/vision/sdk/diffusion/internal/config"
 	"github.com/vision19/vision/sdk/imaging"
 )
 
@@ -66,7 +67,7 @@ func (s *side) UnmarshalJSON(data []byte) error {
 
 // LoadPreprocessor reads a preprocessor_config.json.
 func LoadPreprocessor(path string) (Preprocessor, error) {
-	data, err := readConfig(path)
+	data, err := config.Read(path)
 	if err != nil {
 		return Preprocessor{}, err
 	}

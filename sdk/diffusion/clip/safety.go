@@ -65,7 +65,7 @@ type Verdict struct {
 func LoadSafety(ctx context.Context, m SafetyModel, o onnx.Options) (*Safety, error) {
 	session, err := onnx.Load(m.path(), o)
 	if err != nil {
-		return nil, typed(err)
+		return nil, err
 	}
 	s := &Safety{model: m, session: session}
 	if _, err := s.Check(ctx, imaging.Pixels{Width: 1, Height: 1, Channels: 3, Pix: make([]byte, 3)}); err != nil {
@@ -79,7 +79,7 @@ func (s *Safety) Close() error { return s.session.Close() }
 
 // Check looks at a picture. It ends soon after its context.
 func (s *Safety) Check(ctx context.Context, picture imaging.Pixels) (Verdict, error) {
-	one, err := s.model.Preprocessor.Apply(picture)
+	one, err := s.model.Preprocessor.Apply(squat(picture))
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -99,9 +99,18 @@ func (s *Safety) Check(ctx context.Context, picture imaging.Pixels) (Verdict, er
 		"images":     onnx.NewFloats(make([]float32, onnx.Tensor{Shape: images}.Len()), images...),
 	}, shapes)
 	if err != nil {
-		return Verdict{}, typed(err)
+		return Verdict{}, err
 	}
 	return s.verdict(out, batch)
+}
+
+// maxRatio is of the longer side to the shorter. A narrower picture is widened by reflection: the model looks at its middle anyway.
+const maxRatio = 16
+
+func squat(p imaging.Pixels) imaging.Pixels {
+	wider := max(0, (p.Height+maxRatio-1)/maxRatio-p.Width)
+	higher := max(0, (p.Width+maxRatio-1)/maxRatio-p.Height)
+	return p.PadReflect(wider/2, higher/2, wider-wider/2, higher-higher/2)
 }
 
 // images is the shape of the pictures that the graph blackens where they are unsafe. Its answer to them is not used, so they are empty

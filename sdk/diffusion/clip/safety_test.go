@@ -16,7 +16,7 @@ func safetyFolder(t testing.TB, graph []byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir, "safety_checker/model.onnx", graph)
-	write(t, dir, "feature_extractor/preprocessor_config.json", []byte(config))
+	write(t, dir, "feature_extractor/preprocessor_config.json", []byte(asIs))
 	return dir
 }
 

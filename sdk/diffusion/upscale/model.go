@@ -38,12 +38,18 @@ func Inspect(path string) (Model, error) {
 	paths := []string{path}
 	if info.IsDir() {
 		paths = nil
-		for _, pattern := range []string{"*.onnx", "*/model.onnx"} {
-			found, err := filepath.Glob(filepath.Join(path, pattern))
-			if err != nil {
-				return m, err
+		names, err := os.ReadDir(path)
+		if err != nil {
+			return m, fmt.Errorf("list %s: %w", path, err)
+		}
+		for _, n := range names {
+			name := filepath.Join(path, n.Name())
+			if n.IsDir() {
+				name = filepath.Join(name, "model.onnx")
 			}
-			paths = append(paths, slices.DeleteFunc(found, func(path string) bool { return scaleOf(path) == 0 })...)
+			if _, err := os.Stat(name); err == nil && filepath.Ext(name) == ".onnx" && scaleOf(name) != 0 {
+				paths = append(paths, name)
+			}
 		}
 	}
 	for _, path := range paths {
@@ -81,6 +87,12 @@ func (m Model) Notes() []string {
 }
 
 func (m Model) scales() []int { return slices.Sorted(maps.Keys(m.files)) }
+
+// The bounds of a tile, in px: two overlaps and something between them, and what a network holds of it in memory.
+const (
+	minSide = 64
+	maxSide = 1024
+)
 
 // scaleOf is the scale that a file's name says, or its folder's if it is called model.onnx; 0 is none.
 func scaleOf(path string) int {
@@ -121,6 +133,9 @@ func inspectFile(path string) (file, error) {
 	width, fixedWidth := in.Fixed(3)
 	if fixedHeight != fixedWidth || height != width {
 		return f, fmt.Errorf("%s takes %v: height and width are both dynamic, or both fixed and equal", path, in.Shape)
+	}
+	if fixedWidth && (width < minSide || width > maxSide) {
+		return f, fmt.Errorf("%s is fixed at %d px a side: from %d to %d, or dynamic", path, width, minSide, maxSide)
 	}
 	if fixedWidth {
 		f.side = int(width)

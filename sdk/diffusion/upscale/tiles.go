@@ -39,10 +39,25 @@ func spans(n, tile int) []span {
 	return out
 }
 
-// weight is how much of an output pixel is this tile's, x px into it at the scale: the weights of all tiles there add up to 1.
-func (s span) weight(x, scale int) float32 {
-	at, length := float32(x)+0.5, float32((s.to-s.from)*scale)
-	return ramp(at, s.fadeIn*scale, margin*scale) * ramp(length-at, s.fadeOut*scale, margin*scale)
+// weights are how much of each output sample along an axis is each tile's: they add up to 1.
+func weights(spans []span, n, scale int) [][]float32 {
+	sum := make([]float32, n*scale)
+	out := make([][]float32, len(spans))
+	for i, s := range spans {
+		length := (s.to - s.from) * scale
+		out[i] = make([]float32, length)
+		for x := range length {
+			at := float32(x) + 0.5
+			out[i][x] = ramp(at, s.fadeIn*scale, margin*scale) * ramp(float32(length)-at, s.fadeOut*scale, margin*scale)
+			sum[s.from*scale+x] += out[i][x]
+		}
+	}
+	for i, s := range spans {
+		for x := range out[i] {
+			out[i][x] /= sum[s.from*scale+x]
+		}
+	}
+	return out
 }
 
 // ramp rises from 0 to 1 over the middle of what is shared, at samples from the tile's cut.
@@ -61,6 +76,7 @@ func (n network) enlarge(ctx context.Context, p imaging.Pixels, tile int, step f
 	width, height := p.Width*n.scale, p.Height*n.scale
 	sum := make([]float32, 3*width*height)
 	columns, rows := spans(p.Width, tile), spans(p.Height, tile)
+	across, down := weights(columns, p.Width, n.scale), weights(rows, p.Height, n.scale)
 	for i, row := range rows {
 		for k, column := range columns {
 			piece := p.Crop(column.from, row.from, column.to-column.from, row.to-row.from)
@@ -68,7 +84,7 @@ func (n network) enlarge(ctx context.Context, p imaging.Pixels, tile int, step f
 			if err != nil {
 				return imaging.Pixels{}, err
 			}
-			n.add(sum, width, out, column, row)
+			add(sum[3*(row.from*n.scale*width+column.from*n.scale):], width, out, across[k], down[i])
 			step(i*len(columns)+k+1, len(rows)*len(columns))
 		}
 	}
@@ -79,19 +95,13 @@ func (n network) enlarge(ctx context.Context, p imaging.Pixels, tile int, step f
 	return large, nil
 }
 
-// add adds a tile's output, [3, H, W], to the sum, whose channels are interleaved.
-func (n network) add(sum []float32, width int, out []float32, column, row span) {
-	w, h := (column.to-column.from)*n.scale, (row.to-row.from)*n.scale
-	across := make([]float32, w)
-	for x := range across {
-		across[x] = column.weight(x, n.scale)
-	}
+// add adds a tile's output, [3, H, W], to a sum of interleaved channels, width samples a row.
+func add(sum []float32, width int, out []float32, across, down []float32) {
+	w, h := len(across), len(down)
 	for y := range h {
-		down := row.weight(y, n.scale)
-		to := 3 * ((row.from*n.scale+y)*width + column.from*n.scale)
 		for k := range 3 {
 			for x, v := range out[(k*h+y)*w:][:w] {
-				sum[to+3*x+k] += v * across[x] * down
+				sum[3*(y*width+x)+k] += v * across[x] * down[y]
 			}
 		}
 	}
