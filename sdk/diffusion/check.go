@@ -53,7 +53,7 @@ func (m *Model) checkGraphs(control bool) error {
 	if _, ok := m.Graphs[m.family.encoder]; ok {
 		c.inputs(m.family.encoder, []string{"sample"})
 		if name := latentOutput(m.Graphs[m.family.encoder]); name == "" {
-			c.fault(m.family.encoder, "has neither the output latent_parameters nor latent_sample")
+			c.fault(m.family.encoder, "has neither the output "+drawnLatents+" nor latent_sample")
 		}
 	}
 	if control {
@@ -213,9 +213,12 @@ func penultimate(g onnx.Graph) (string, error) {
 	return prefix + strconv.Itoa(last-1), nil
 }
 
+// drawnLatents is the output of an encoder that gives a distribution, of which latents are drawn.
+const drawnLatents = "latent_parameters"
+
 // latentOutput is the encoder's output, by either of its names.
 func latentOutput(g onnx.Graph) string {
-	for _, name := range []string{"latent_parameters", "latent_sample"} {
+	for _, name := range []string{drawnLatents, "latent_sample"} {
 		if _, ok := g.Output(name); ok {
 			return name
 		}

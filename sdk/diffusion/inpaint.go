@@ -59,6 +59,9 @@ func (p *Pipeline) inpaint(ctx context.Context, r Request, image, mask imaging.P
 		return nil, c, err
 	}
 	noise := w.noise()
+	if latentOutput(p.model.Graphs[p.model.family.encoder]) == drawnLatents {
+		w.noise() // diffusers draws the masked image's latents too, which this UNet does not take
+	}
 	w.keepOutside(known, noise, cells)
 	out, err := w.paint(ctx, w.scaled(noise))
 	return out, c, err

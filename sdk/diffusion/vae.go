@@ -29,7 +29,7 @@ func (p *Pipeline) encode(ctx context.Context, sample []float32, c canvas, rando
 	name := latentOutput(m.Graphs[graph])
 	n := c.latents(m.LatentChannels)
 	channels := m.LatentChannels
-	if name == "latent_parameters" {
+	if name == drawnLatents {
 		channels *= 2
 	}
 	out, err := p.run(ctx, graph, map[string]onnx.Tensor{"sample": onnx.NewFloats(sample, 1, 3, int64(c.gridH), int64(c.gridW))},

@@ -32,6 +32,7 @@ def cases():
         pipelines.case("image_to_image_euler", "image-to-image", PROMPT, "euler", s, 4, 7.5, strength=0.5, image=PICTURE),
         pipelines.case("inpaint", "inpaint", PROMPT, "ddim", s, 4, 7.5, strength=1.0, image=PICTURE, mask={"box": [16, 8, 56, 40]}),
         pipelines.case("inpaint_euler", "inpaint", PROMPT, "euler", s, 4, 7.5, strength=1.0, image=PICTURE, mask={"box": [16, 8, 56, 40]}),
+        pipelines.case("inpaint_euler_ancestral", "inpaint", PROMPT, "euler_ancestral", s, 4, 7.5, strength=1.0, image=PICTURE, mask={"box": [16, 8, 56, 40]}),
     ]
 
 
