@@ -3,53 +3,29 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"hash/crc32"
-	"image"
-	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vision19/vision/sdk/imaging"
 )
 
-// paintShape paints a shape of the world exactly.
-func paintShape(shape string, colour, ground [3]float64, x, y, r float64) image.Image {
-	img := image.NewNRGBA(image.Rect(0, 0, 128, 128))
-	for i := range 128 * 128 {
-		px, py := float64(i%128)+0.5, float64(i/128)+0.5
-		c := ground
-		if covers(shape, (px-x)/r, (py-y)/r) {
-			c = colour
-		}
-		img.SetNRGBA(i%128, i/128, color.NRGBA{uint8(c[0]), uint8(c[1]), uint8(c[2]), 255})
-	}
-	return img
-}
-
-func covers(shape string, x, y float64) bool {
-	switch d := x*x + y*y; shape {
-	case "circle":
-		return d < 1
-	case "ring":
-		return d < 1 && d > 0.48*0.48
-	}
-	return inside(outlines[shape], x, y)
-}
-
 func TestLook_sees_every_shape_in_every_colour(t *testing.T) {
-	for shape := range templates {
+	for _, shape := range shapes {
 		for i, colour := range palette {
 			ground := palette[(i+3)%len(palette)]
 			for _, place := range []struct {
 				x, y, r        float64
 				size, position string
 			}{{64, 64, 25, "medium", "centre"}, {30, 34, 16, "small", "top left"}, {64, 75, 38, "large", "bottom"}} {
-				got := look(paintShape(shape, colour.rgb, ground.rgb, place.x, place.y, place.r))
+				s := scene{shape: shape, x: place.x, y: place.y, r: place.r, rgb: colour.rgb, groundRGB: ground.rgb}
+				got := look(s.render(world))
 				if got.shape != shape || got.colour != colour.name || got.background != ground.name {
-					t.Errorf("a %s %s on %s at %v is seen as %+v", colour.name, shape, ground.name, place, got)
+					t.Errorf("a %s %s on %s at %v is seen as %s %s on %s", colour.name, shape, ground.name, place, got.colour, got.shape, got.background)
 				}
-				if place.size == "medium" && (sizeName(got.size) != "medium" || positionName(got.x, got.y) != "centre") {
+				if place.size == "medium" && (got.sizeName() != "medium" || got.positionName() != "centre") {
 					t.Errorf("%s: size %.2f at %.2f, %.2f", shape, got.size, got.x, got.y)
 				}
 			}
@@ -57,48 +33,91 @@ func TestLook_sees_every_shape_in_every_colour(t *testing.T) {
 	}
 }
 
-func TestLook_sees_nothing_on_an_empty_ground(t *testing.T) {
-	if got := look(paintShape("circle", palette[0].rgb, palette[0].rgb, 64, 64, 20)); got.shape != "" || got.background != "red" {
+func TestLook_reads_true_pictures_of_every_size_rightly(t *testing.T) {
+	for side, n := range map[int]int{64: 104, 128: 104, 256: 16} {
+		shape := 0
+		for i := range n {
+			s := drawScene(randomness("look", i), shapes[i%len(shapes)])
+			got := look(s.render(side))
+			if got.colour != s.colour || got.background != s.ground {
+				t.Errorf("%d px: a %s %s on %s is seen as %s on %s", side, s.colour, s.shape, s.ground, got.colour, got.background)
+			}
+			if o := overlap(got.mask, s.covers(side)); o < 0.7 {
+				t.Errorf("%d px: the mask of a %s %s overlaps by %.2f", side, s.size, s.shape, o)
+			}
+			if got.shape == s.shape {
+				shape++
+			}
+		}
+		if shape < n*98/100 {
+			t.Errorf("%d px: %d shapes of %d", side, shape, n)
+		}
+	}
+}
+
+func TestLook_sees_nothing_without_an_object(t *testing.T) {
+	if got := look(imaging.Flat(world, world, 255, 0, 0)); got.shape != "" || got.colour != "" || got.background != "red" {
+		t.Errorf("%+v", got)
+	}
+	if got := look(imaging.Pixels{}); got.shape != "" || got.background != "" {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestHeldout_captions_were_never_trained_on(t *testing.T) {
-	var captions []caption
-	if err := json.Unmarshal(heldout, &captions); err != nil {
-		t.Fatal(err)
+func TestPSNR_is_of_the_chosen_pixels(t *testing.T) {
+	a, b := imaging.Flat(4, 2, 100, 100, 100), imaging.Flat(4, 2, 100, 100, 100)
+	b.Pix[0] = 110 // one channel of the first pixel
+	for name, c := range map[string]struct {
+		where func(x, y int) bool
+		want  float64
+	}{
+		"all":       {nil, 10 * math.Log10(255*255*24/100.0)},
+		"the first": {func(x, y int) bool { return x == 0 && y == 0 }, 10 * math.Log10(255*255*3/100.0)},
+		"the rest":  {func(x, _ int) bool { return x > 0 }, maxPSNR},
+	} {
+		if got := psnr(a, b, c.where); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v dB, want %v", name, got, c.want)
+		}
 	}
+}
+
+func TestHeldout_captions_were_never_trained_on(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range captions {
-		if crc32.ChecksumIEEE([]byte(c.Prompt))%16 != 0 || seen[c.Prompt] {
+	for _, c := range heldout {
+		if !heldOut(c.Prompt) || seen[c.Prompt] || c.Colour == "black" && c.Shape == "star" {
 			t.Errorf("%q", c.Prompt)
 		}
 		seen[c.Prompt] = true
 	}
-	if len(captions) != 256 {
-		t.Errorf("%d captions", len(captions))
+	if len(heldout) != 256 {
+		t.Errorf("%d captions", len(heldout))
 	}
 }
 
-func TestTinyModel_is_what_its_checksums_say(t *testing.T) {
-	const dir = "../models/tiny"
-	sums, err := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
-	if err != nil {
-		t.Fatal(err)
+func TestTinyModels_are_what_their_checksums_say(t *testing.T) {
+	folders, err := filepath.Glob("../models/tiny*")
+	if err != nil || len(folders) == 0 {
+		t.Fatal(folders, err)
 	}
 	total := int64(0)
-	for line := range strings.Lines(string(sums)) {
-		want, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
-		data, err := os.ReadFile(filepath.Join(dir, name))
+	for _, folder := range folders {
+		sums, err := os.ReadFile(filepath.Join(folder, "SHA256SUMS"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		total += int64(len(data))
-		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
-			t.Errorf("%s has another digest", name)
+		for line := range strings.Lines(string(sums)) {
+			want, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+			data, err := os.ReadFile(filepath.Join(folder, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += int64(len(data))
+			if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
+				t.Errorf("%s/%s has another digest", folder, name)
+			}
 		}
 	}
-	if total < 1<<20 || total > 12e6 {
-		t.Errorf("the model has %d bytes: at most 12 MB", total)
+	if total < 1<<20 || total > 20e6 {
+		t.Errorf("the models have %d bytes: at most 20 MB", total)
 	}
 }
