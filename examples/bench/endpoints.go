@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,46 +96,102 @@ func record(ctx context.Context, e endpoint) ([]sessionRun, error) {
 	return runs, failed
 }
 
-// replay runs a recording with both, turn by turn.
+// turn is how long each of the two runs before it is the other's turn: long enough that taking turns does not count.
+const turn = 100 * time.Millisecond
+
+// replay has both replay a recording, turn by turn, and returns what one replay takes. Each is a process of its own, so that neither has
+// what the bench did before in its memory.
 func replay(ctx context.Context, name string, runs []sessionRun) (ours, theirs []time.Duration, err error) {
 	data, err := json.Marshal(runs)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.WriteFile(filepath.Join(nodeDir, name+".json"), data, 0o644); err != nil {
+	recording := name + ".json"
+	err = errors.Join(os.WriteFile(filepath.Join(nodeDir, recording), data, 0o644), os.WriteFile(filepath.Join(nodeDir, "replay.mjs"), nodeReplay, 0o644))
+	if err != nil {
 		return nil, nil, err
 	}
-	sessions := map[string]*onnx.Session{}
-	for _, r := range runs {
-		if sessions[r.File] == nil {
-			if sessions[r.File], err = onnx.Load(r.File, onnx.Options{Threads: 1}); err != nil {
-				return nil, nil, err
-			}
-			defer sessions[r.File].Close()
-		}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
 	}
-	node, stop, err := startReplay(ctx, name+".json")
+	us, stop, err := startReplay(exec.CommandContext(ctx, program, replayArgument, recording))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer stop()
-	for round := range 11 {
-		began := time.Now()
-		for _, r := range runs {
-			if _, err := sessions[r.File].Run(ctx, zeros(r), nil); err != nil {
-				return nil, nil, err
-			}
+	them, stop, err := startReplay(exec.CommandContext(ctx, "node", "replay.mjs", recording))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer stop()
+	once, err := us(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	times := max(1, int(turn/once))
+	for round := range 27 {
+		// Whoever comes second finds the processor as the first left it: they take turns at that too.
+		order := []func(int) (time.Duration, error){us, them}
+		if round%2 == 1 {
+			slices.Reverse(order)
 		}
-		a := time.Since(began)
-		b, err := node()
+		a, err := order[0](times)
 		if err != nil {
 			return nil, nil, err
+		}
+		b, err := order[1](times)
+		if err != nil {
+			return nil, nil, err
+		}
+		if round%2 == 1 {
+			a, b = b, a
 		}
 		if round > 1 { // the first ones warm up
 			ours, theirs = append(ours, a), append(theirs, b)
 		}
 	}
 	return ours, theirs, nil
+}
+
+// replayArgument makes this program replay the recording that follows it, with the protocol of replay.mjs.
+const replayArgument = "replay"
+
+// serveReplay replays a recording with sdk/onnx: for every number on stdin so many times, and prints the milliseconds.
+func serveReplay(ctx context.Context, recording string) error {
+	data, err := os.ReadFile(recording)
+	if err != nil {
+		return err
+	}
+	var runs []sessionRun
+	if err := json.Unmarshal(data, &runs); err != nil {
+		return err
+	}
+	sessions := map[string]*onnx.Session{}
+	for _, r := range runs {
+		if sessions[r.File] == nil {
+			if sessions[r.File], err = onnx.Load(r.File, onnx.Options{Threads: 1}); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		times, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		for range times {
+			for _, r := range runs {
+				if _, err := sessions[r.File].Run(ctx, zeros(r), nil); err != nil {
+					return err
+				}
+			}
+		}
+		fmt.Println(float64(time.Since(began)) / float64(time.Millisecond))
+	}
+	return nil
 }
 
 func zeros(r sessionRun) map[string]onnx.Tensor {
@@ -151,14 +208,10 @@ func zeros(r sessionRun) map[string]onnx.Tensor {
 	return inputs
 }
 
-var errNodeEnded = errors.New("node has ended; its messages are above")
+var errEnded = errors.New("a replay has ended; its messages are above")
 
-// startReplay starts node on a recording; each call of the result replays it once.
-func startReplay(ctx context.Context, recording string) (once func() (time.Duration, error), stop func(), err error) {
-	if err := os.WriteFile(filepath.Join(nodeDir, "replay.mjs"), nodeReplay, 0o644); err != nil {
-		return nil, nil, err
-	}
-	cmd := exec.CommandContext(ctx, "node", "replay.mjs", recording)
+// startReplay starts a program that replays; each call of the result replays so many times and returns what one takes.
+func startReplay(cmd *exec.Cmd) (replay func(times int) (time.Duration, error), stop func(), err error) {
 	cmd.Dir, cmd.Stderr = nodeDir, os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -169,7 +222,7 @@ func startReplay(ctx context.Context, recording string) (once func() (time.Durat
 		return nil, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start node: %w", err)
+		return nil, nil, fmt.Errorf("start a replay: %w", err)
 	}
 	stop = func() {
 		_ = cmd.Process.Kill()
@@ -178,17 +231,17 @@ func startReplay(ctx context.Context, recording string) (once func() (time.Durat
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
 		stop()
-		return nil, nil, errNodeEnded
+		return nil, nil, errEnded
 	}
-	return func() (time.Duration, error) {
-		if _, err := fmt.Fprintln(in, "go"); err != nil {
+	return func(times int) (time.Duration, error) {
+		if _, err := fmt.Fprintln(in, times); err != nil {
 			return 0, err
 		}
 		if !lines.Scan() {
-			return 0, errNodeEnded
+			return 0, errEnded
 		}
 		ms, err := strconv.ParseFloat(lines.Text(), 64)
-		return time.Duration(ms * float64(time.Millisecond)), err
+		return time.Duration(ms*float64(time.Millisecond)) / time.Duration(times), err
 	}, stop, nil
 }
 

@@ -46,7 +46,11 @@ func main() {
 	debug.SetGCPercent(400) // as `vision` has it
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	measure := run
+	if len(os.Args) == 3 && os.Args[1] == replayArgument {
+		measure = func(ctx context.Context) error { return serveReplay(ctx, os.Args[2]) }
+	}
+	if err := measure(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -1,5 +1,5 @@
 // Replays the session runs of one image with onnxruntime-node: reads the recording that is named on the command line, then for every line
-// on stdin runs it once and prints the milliseconds.
+// on stdin, a number, runs it so many times and prints the milliseconds.
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import ort from 'onnxruntime-node'
@@ -16,14 +16,16 @@ for (const run of runs) {
   }
 }
 console.log('ready')
-for await (const _ of createInterface({ input: process.stdin })) {
+for await (const times of createInterface({ input: process.stdin })) {
   const began = performance.now()
-  for (const run of runs) {
-    const feeds = {}
-    for (const [name, { type, shape }] of Object.entries(run.inputs)) {
-      feeds[name] = new ort.Tensor(type, run.data[name], shape)
+  for (let i = 0; i < times; i++) {
+    for (const run of runs) {
+      const feeds = {}
+      for (const [name, { type, shape }] of Object.entries(run.inputs)) {
+        feeds[name] = new ort.Tensor(type, run.data[name], shape)
+      }
+      await sessions[run.file].run(feeds)
     }
-    await sessions[run.file].run(feeds)
   }
   console.log(performance.now() - began)
 }
