@@ -18,7 +18,8 @@ plugin "text-to-image" {
   queue      = 64
 
   config {
-    model = "examples/models/tiny"
+    model   = "examples/models/tiny"
+    threads = 1 # small models gain nothing from more
   }
 }
 
@@ -27,7 +28,8 @@ plugin "image-to-image" {
   memory = "450MiB"
 
   config {
-    model = "examples/models/tiny"
+    model   = "examples/models/tiny"
+    threads = 1
   }
 }
 
@@ -36,7 +38,8 @@ plugin "inpaint" {
   memory = "450MiB"
 
   config {
-    model = "examples/models/tiny-inpaint"
+    model   = "examples/models/tiny-inpaint"
+    threads = 1
   }
 }
 
@@ -45,7 +48,8 @@ plugin "scribble" {
   memory = "450MiB"
 
   config {
-    model = "examples/models/tiny"
+    model   = "examples/models/tiny"
+    threads = 1
   }
 }
 
@@ -54,7 +58,8 @@ plugin "upscale" {
   memory = "900MiB"
 
   config {
-    model = "examples/models/tiny-upscale"
+    model   = "examples/models/tiny-upscale"
+    threads = 1
   }
 }
 
@@ -63,7 +68,8 @@ plugin "uncrop" {
   memory = "450MiB"
 
   config {
-    model = "examples/models/tiny-inpaint"
+    model   = "examples/models/tiny-inpaint"
+    threads = 1
   }
 }
 
@@ -72,6 +78,7 @@ plugin "clip-embed" {
   memory = "400MiB"
 
   config {
-    model = "examples/models/tiny-clip"
+    model   = "examples/models/tiny-clip"
+    threads = 1
   }
 }
