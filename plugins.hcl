@@ -13,7 +13,7 @@ device "cpu0" {
 plugin "text-to-image" {
   binary     = "bin/plugins/text-to-image" # relative to this file
   device     = "auto"
-  memory     = "450MiB"
+  memory     = "300MiB"
   keep_alive = "5m" # unloaded after five minutes without a request; "-1" keeps it for ever
   queue      = 64
 
@@ -25,7 +25,7 @@ plugin "text-to-image" {
 
 plugin "image-to-image" {
   binary = "bin/plugins/image-to-image"
-  memory = "450MiB"
+  memory = "300MiB"
 
   config {
     model   = "examples/models/tiny"
@@ -35,7 +35,7 @@ plugin "image-to-image" {
 
 plugin "inpaint" {
   binary = "bin/plugins/inpaint"
-  memory = "450MiB"
+  memory = "300MiB"
 
   config {
     model   = "examples/models/tiny-inpaint"
@@ -45,7 +45,7 @@ plugin "inpaint" {
 
 plugin "scribble" {
   binary = "bin/plugins/scribble"
-  memory = "450MiB"
+  memory = "300MiB"
 
   config {
     model   = "examples/models/tiny"
@@ -55,7 +55,7 @@ plugin "scribble" {
 
 plugin "upscale" {
   binary = "bin/plugins/upscale"
-  memory = "900MiB"
+  memory = "1536MiB"
 
   config {
     model   = "examples/models/tiny-upscale"
@@ -65,7 +65,7 @@ plugin "upscale" {
 
 plugin "uncrop" {
   binary = "bin/plugins/uncrop"
-  memory = "450MiB"
+  memory = "300MiB"
 
   config {
     model   = "examples/models/tiny-inpaint"
@@ -75,7 +75,7 @@ plugin "uncrop" {
 
 plugin "clip-embed" {
   binary = "bin/plugins/clip-embed"
-  memory = "400MiB"
+  memory = "200MiB"
 
   config {
     model   = "examples/models/tiny-clip"

@@ -7,38 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/diffusion/scheduler"
-	"github.com/vision19/vision/sdk/onnx"
 )
 
 const tiny = "../../examples/models/tiny"
 
-var (
-	loadOnce sync.Once
-	loaded   *Pipeline
-	loadErr  error
-)
-
-func pipeline(t testing.TB) *Pipeline {
-	t.Helper()
-	if _, err := onnx.Find(); err != nil {
-		t.Skip("skipped, run make first:", err)
-	}
-	loadOnce.Do(func() {
-		var m Model
-		if m, loadErr = Inspect(tiny); loadErr == nil {
-			loaded, loadErr = Load(context.Background(), m, Options{Session: onnx.Options{Threads: 1}}, func(float64, string) {})
-		}
-	})
-	if loadErr != nil {
-		t.Fatal(loadErr)
-	}
-	return loaded
-}
+func pipeline(t testing.TB) *Pipeline { return with(t, tiny) }
 
 func request(seed uint32) Request {
 	return Request{Prompt: "a red circle on a blue background", Steps: 6, Guidance: 4, Seed: seed, Scheduler: "ddim"}
