@@ -13,6 +13,7 @@ type Description struct {
 	Parameters   map[string]any `json:"parameters"`
 	Config       map[string]any `json:"config"`
 	Output       Output         `json:"output"`
+	Notes        []string       `json:"notes,omitempty"` // what the plugin has found in its configuration
 	MemoryBytes  int64          `json:"memory_bytes"`
 	Capabilities Capabilities   `json:"capabilities"`
 }
@@ -49,7 +50,7 @@ type Capabilities struct {
 // NewDescription makes the JSON form.
 func NewDescription(d sdk.Description) Description {
 	out := Description{
-		Endpoint: d.Endpoint, Title: d.Title, Doc: d.Doc, Version: d.Version, OneOf: d.OneOf, Inputs: []Input{},
+		Endpoint: d.Endpoint, Title: d.Title, Doc: d.Doc, Version: d.Version, OneOf: d.OneOf, Notes: d.Notes, Inputs: []Input{},
 		Parameters: d.Parameters.JSONSchema(), Config: d.Config.JSONSchema(), MemoryBytes: d.MemoryBytes,
 		Output:       Output{Kind: string(d.Output.Kind), MediaType: d.Output.MediaType, Dimensions: d.Output.Dimensions, MaxBytes: d.Output.ByteLimit()},
 		Capabilities: Capabilities(d.Capabilities),

@@ -81,7 +81,13 @@ func printDescription(d sdk.Description) error {
 	fmt.Fprintln(w, "\nCONFIG\tDEFAULT\tTAKES\tDESCRIPTION")
 	printParameters(w, d.Config)
 	fmt.Fprintf(w, "\noutput\t%s\t%s\n", d.Output.Kind, d.Output.MediaType)
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, note := range d.Notes {
+		fmt.Println("found:", note)
+	}
+	return nil
 }
 
 func printParameters(w *tabwriter.Writer, s schema.Schema) {
