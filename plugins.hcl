@@ -55,7 +55,7 @@ plugin "scribble" {
 
 plugin "upscale" {
   binary = "bin/plugins/upscale"
-  memory = "1536MiB"
+  memory = "1792MiB"
 
   config {
     model   = "examples/models/tiny-upscale"

@@ -95,7 +95,8 @@ func (d Description) checkInput(r Request, in Input, fault func(param, format st
 	}
 	for _, image := range r.Images[in.Name] {
 		if image.Width*image.Height > in.PixelLimit() {
-			fault(in.Name, "has %d x %d px: at most %d px in all", image.Width, image.Height, in.PixelLimit())
+			side := int(math.Sqrt(float64(in.PixelLimit())))
+			fault(in.Name, "has %d x %d px: at most %d px in all, such as %d x %d", image.Width, image.Height, in.PixelLimit(), side, side)
 		}
 		same, ok := r.Image(in.SameSizeAs)
 		if in.SameSizeAs != "" && ok && (same.Width != image.Width || same.Height != image.Height) {

@@ -78,11 +78,11 @@ func TestCheckRequest_names_what_is_wrong(t *testing.T) {
 		"too long, default": {func(r *Request) { r.Texts["style"] = []string{strings.Repeat("x", DefaultMaxText+1)} }, nil, []string{"style has 10001 characters: at most 10000"}},
 		"broken UTF-8":      {func(r *Request) { r.Texts["prompt"] = []string{"\xff"} }, nil, []string{"prompt is not valid UTF-8 text"}},
 		"too many pixels": {
-			func(r *Request) { r.Images["image"] = []Image{rgb(13, 5)}; delete(r.Images, "mask") }, nil, []string{"image has 13 x 5 px: at most 64 px in all"},
+			func(r *Request) { r.Images["image"] = []Image{rgb(13, 5)}; delete(r.Images, "mask") }, nil, []string{"image has 13 x 5 px: at most 64 px in all, such as 8 x 8"},
 		},
 		"too many pixels, default": {
 			func(r *Request) { r.Images["reference"] = []Image{{MediaType: PNG, Width: 4096, Height: 1025}} }, nil,
-			[]string{"reference has 4096 x 1025 px: at most 4194304 px in all"},
+			[]string{"reference has 4096 x 1025 px: at most 4194304 px in all, such as 2048 x 2048"},
 		},
 		"another size": {
 			func(r *Request) { r.Images["mask"] = []Image{rgb(4, 8)} }, nil, []string{"mask is 4 x 8 px: it must have the size of image, 8 x 4"},

@@ -39,6 +39,8 @@ func (s *server) infer(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		writeError(w, err)
+	case strings.HasPrefix(accept, "image/") && answer.Result.Unsafe:
+		writeError(w, sdk.NewError(sdk.CodeUnsafe, "the model's safety check refused the picture", nil))
 	case strings.HasPrefix(accept, "image/") && len(answer.Result.Images) == 1:
 		writeImage(w, answer)
 	default:
@@ -63,16 +65,26 @@ func writeImage(w http.ResponseWriter, a Answer) {
 	if seed, ok := a.Values["seed"]; ok {
 		h.Set("Vision-Seed", fmt.Sprint(seed))
 	}
-	for _, warning := range a.Result.Warnings {
-		h.Add("Vision-Warning", strings.Map(func(r rune) rune {
-			if r < ' ' {
-				return ' '
+	for i, warning := range a.Result.Warnings {
+		if i == maxWarnings {
+			break
+		}
+		text := strings.Map(func(r rune) rune {
+			if r < ' ' || r > '~' { // RFC 9110, 5.5
+				return '?'
 			}
 			return r
-		}, warning))
+		}, warning)
+		h.Add("Vision-Warning", text[:min(len(text), maxWarning)])
 	}
 	_, _ = w.Write(image.Data) // a client that has gone
 }
+
+// The bounds of warnings in headers: clients take 8 to 16 KiB of headers in all. The JSON answer has the whole texts.
+const (
+	maxWarnings = 8
+	maxWarning  = 512 // bytes
+)
 
 // Reply is the JSON answer of an endpoint.
 type Reply struct {

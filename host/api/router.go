@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/vision19/vision/sdk"
 )
@@ -17,7 +19,7 @@ import (
 func Handler(b Backend, log *slog.Logger) http.Handler {
 	s := &server{backend: b, log: log}
 	r := chi.NewRouter()
-	r.Use(s.recover)
+	r.Use(s.recover, middleware.GetHead)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -27,7 +29,11 @@ func Handler(b Backend, log *slog.Logger) http.Handler {
 		writeError(w, sdk.NewError(CodeNotFound, "no route "+r.URL.Path+"; inference is POST /api/v1/<endpoint>", nil))
 	})
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", "POST")
+		allow := http.MethodPost
+		if !strings.HasPrefix(r.URL.Path, "/api/") {
+			allow = http.MethodGet + ", " + http.MethodHead
+		}
+		w.Header().Set("Allow", allow)
 		writeJSON(w, http.StatusMethodNotAllowed, errorBody{Error: errorText{Code: "method_not_allowed", Message: r.Method + " is not allowed here"}})
 	})
 	return r

@@ -20,7 +20,7 @@ var task = diffusion.Task{
 	Parameters: func(diffusion.Defaults) schema.Schema {
 		return schema.Schema{{
 			Name: "image_strength", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(1), Default: 0.5,
-			Doc:      "How much of the image stays: 1 keeps it, 0 is fresh noise.",
+			Doc:      "How much of the image stays: 1 keeps it, but for what the model's autoencoder rounds off; 0 is fresh noise.",
 			Sampling: &schema.Sampling{Min: schema.Bound(0), Max: schema.Bound(0.75)},
 		}}
 	},

@@ -18,7 +18,7 @@ var task = diffusion.Task{
 	Doc:      "Paints an image on beyond its edges. The image's own pixels stay as they are.",
 	Needs:    []string{diffusion.NeedEncoder, diffusion.GivesMask},
 	Inputs: func(d diffusion.Defaults) []sdk.Input {
-		in := diffusion.ImageInput(d, "What to go on from.")
+		in := diffusion.ImageInput(d, "What to go on from; at most 9/16 of what the model paints, so that there is something to add.")
 		in.MaxPixels = d.Pixels() * 9 / 16 // three quarters of a side: the rest is to be painted
 		return []sdk.Input{in}
 	},

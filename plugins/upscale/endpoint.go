@@ -64,9 +64,9 @@ func (e *endpoint) Configure(ctx context.Context, c sdk.Config) (sdk.Description
 }
 
 // memory estimates what a process needs: the weights twice, the runtime, a tile's activations, 64 channels in fp32 twice at the output's
-// size, and the largest answer as numbers, as bytes and as a file, twice, since memory is given back late.
+// size, and the largest answer as numbers, as bytes and as a file, three times, since memory is given back late.
 func (e *endpoint) memory() int64 {
-	return 2*e.model.Weights() + 256<<20 + int64(e.tile*e.tile)*16*64*4*2 + 2*maxPixels*16*(12+4+4)
+	return 2*e.model.Weights() + 256<<20 + int64(e.tile*e.tile)*16*64*4*2 + 3*maxPixels*16*(12+4+4)
 }
 
 // Load implements sdk.Endpoint.

@@ -32,7 +32,12 @@ type Query struct {
 }
 
 // NewEndpoint makes the task an endpoint on one model folder.
-func NewEndpoint(t Task) sdk.Endpoint { return &endpoint{task: t} }
+func NewEndpoint(t Task) sdk.Endpoint {
+	if t.Paint == nil {
+		panic("diffusion: the task " + t.Endpoint + " has no Paint")
+	}
+	return &endpoint{task: t}
+}
 
 type endpoint struct {
 	task     Task
@@ -125,16 +130,21 @@ func (e *endpoint) Infer(ctx context.Context, in sdk.Request, progress sdk.Progr
 		Steps: int(in.Values.Int("steps")), Guidance: in.Values.Float("guidance_scale"),
 		Seed: uint32(in.Values.Int("seed")), Scheduler: in.Values.String("scheduler"),
 	}}
+	var warnings []string
 	for name := range in.Images {
 		var err error
 		if q.Images[name], err = ReadImage(in, name); err != nil {
 			return sdk.Result{}, err
+		}
+		if declared, _ := e.Describe().Input(name); declared.Kind == sdk.ImageInput && transparent(q.Images[name]) {
+			warnings = append(warnings, name+" is transparent in places: painting takes its colours as if it were not")
 		}
 	}
 	painting, err := e.task.Paint(ctx, e.pipeline, q)
 	if err != nil {
 		return sdk.Result{}, err
 	}
+	painting.Warnings = append(painting.Warnings, warnings...)
 	return e.pipeline.answer(ctx, painting)
 }
 
@@ -144,6 +154,15 @@ func (e *endpoint) Close() error {
 		return nil
 	}
 	return e.pipeline.Close()
+}
+
+func transparent(p imaging.Pixels) bool {
+	for i := 3; p.Channels == 4 && i < len(p.Pix); i += 4 {
+		if p.Pix[i] < 255 {
+			return true
+		}
+	}
+	return false
 }
 
 // ImageInput is an image that a task takes, of at most the area that the model paints.

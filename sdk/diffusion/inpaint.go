@@ -14,7 +14,7 @@ const inpaintChannels = 9
 // Inpaint paints what the mask shows: gray, as large as the image, painted where it is 128 and more. What is beside the mask keeps its
 // pixels; within it the difference at its edge fades over feather px.
 func (p *Pipeline) Inpaint(ctx context.Context, r Request, image, mask imaging.Pixels, feather int, progress sdk.Progress) (Painting, error) {
-	image, mask = image.RGB(), imaging.Threshold(mask)
+	image, mask = image.RGB(), imaging.Threshold(opaque(mask))
 	if !slices.Contains(mask.Pix, 255) {
 		return Painting{Pixels: image, Warnings: []string{"the mask is black everywhere: nothing is painted"}}, nil
 	}
@@ -65,6 +65,18 @@ func (p *Pipeline) inpaint(ctx context.Context, r Request, image, mask imaging.P
 	w.keepOutside(known, noise, cells)
 	out, err := w.paint(ctx, w.scaled(noise))
 	return out, c, err
+}
+
+// opaque darkens a mask where it is transparent: nothing is marked there.
+func opaque(mask imaging.Pixels) imaging.Pixels {
+	if mask.Channels != 4 {
+		return mask
+	}
+	out := mask.Gray()
+	for i := range out.Pix {
+		out.Pix[i] = byte(int(out.Pix[i]) * int(mask.Pix[4*i+3]) / 255)
+	}
+	return out
 }
 
 // keepOutside puts the known latents back after each step, as noisy as the step is, where the mask's cells are 0 (RePaint's first

@@ -98,13 +98,16 @@ func Inspect(dir string, needs ...string) (Model, error) {
 	if err := m.configure(); err != nil {
 		return m, err
 	}
-	if m.Channels != m.LatentChannels && !slices.Contains(needs, GivesMask) {
-		return m, fmt.Errorf("%s takes %d channels: an inpainting model, which serves only inpaint and uncrop", m.path("unet"), m.Channels)
-	}
 	if err := m.readGraphs(graphs); err != nil {
 		return m, err
 	}
-	return m, errors.Join(m.checkGraphs(slices.Contains(needs, NeedControlNet)), m.setDefaults(), m.inspectSafety())
+	if err := errors.Join(m.checkGraphs(slices.Contains(needs, NeedControlNet)), m.setDefaults(), m.inspectSafety()); err != nil {
+		return m, err
+	}
+	if m.Channels != m.LatentChannels && !slices.Contains(needs, GivesMask) {
+		return m, fmt.Errorf("%s takes %d channels: an inpainting model, which serves only inpaint and uncrop", m.path("unet"), m.Channels)
+	}
+	return m, nil
 }
 
 // parts are the files that the family needs, and the folders of its graphs.

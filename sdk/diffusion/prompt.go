@@ -29,13 +29,29 @@ func (p *Pipeline) warnings(r Request) []string {
 	}
 	for i, text := range texts {
 		if _, unknown := t.Encode(text); len(unknown) > 0 {
-			out = append(out, "the model's vocabulary lacks: "+strings.Join(unknown, ", "))
+			out = append(out, "the model's vocabulary lacks: "+listed(unknown))
 		}
 		if t.Truncated(text) {
 			out = append(out, fmt.Sprintf("the %s is longer than the model reads (%d tokens): its end is left out", []string{"prompt", "negative prompt"}[i], t.Length()))
 		}
 	}
 	return out
+}
+
+// listed joins words for a person: the first few, and the beginning of long ones.
+func listed(words []string) string {
+	const most, longest = 10, 40
+	var out []string
+	for _, w := range words[:min(len(words), most)] {
+		if letters := []rune(w); len(letters) > longest {
+			w = string(letters[:longest]) + "..."
+		}
+		out = append(out, w)
+	}
+	if len(words) > most {
+		out = append(out, fmt.Sprintf("%d more", len(words)-most))
+	}
+	return strings.Join(out, ", ")
 }
 
 func (m Model) promptTokenizer() string {

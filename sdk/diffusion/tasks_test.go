@@ -145,6 +145,24 @@ func TestInpaint_of_nothing_says_so(t *testing.T) {
 	}
 }
 
+func TestInpaint_takes_a_transparent_part_of_a_mask_as_not_marked(t *testing.T) {
+	image, mask := imaging.Flat(64, 64, 0, 0, 255), imaging.Flat(64, 64, 255, 255, 255, 0)
+	out, err := with(t, tiny, NeedEncoder).Inpaint(t.Context(), request(1), image, mask, 8, silent{})
+	if err != nil || !bytes.Equal(out.Pix, image.Pix) {
+		t.Errorf("a mask that is white where it is transparent paints: %v", err)
+	}
+}
+
+func TestWarnings_stay_short(t *testing.T) {
+	r := request(1)
+	r.Prompt = strings.Repeat("x", 9000) + " " + strings.Repeat("unicorn pegasus chimera ", 40)
+	for _, w := range pipeline(t).warnings(r) {
+		if len(w) > 600 {
+			t.Errorf("%d bytes: %.60s", len(w), w)
+		}
+	}
+}
+
 func TestUncrop_keeps_the_image_and_grows_it(t *testing.T) {
 	image := imaging.Flat(60, 50, 10, 200, 30, 255)
 	p := with(t, tinyInpaint, NeedEncoder, GivesMask)
@@ -269,7 +287,7 @@ func TestInspect_finds_faults_without_loading(t *testing.T) {
 		"scaling of nothing":     {"vae_decoder/config.json", `{"scaling_factor": 0}`, "scaling_factor is 0"},
 		"layers of two kinds":    {"unet/config.json", `{"layers_per_block": [1, 2]}`, "one number for all"},
 		"embedding of two":       {"unet/config.json", `{"time_cond_proj_dim": 2}`, "time_cond_proj_dim is 2"},
-		"channels of other kind": {"unet/config.json", `{"in_channels": 9}`, "inpainting model"},
+		"channels of other kind": {"unet/config.json", `{"in_channels": 9}`, "config.json says 9"},
 	} {
 		dir := changed(t, func(dir string) { replaceFile(t, filepath.Join(dir, c.file), c.text) })
 		if _, err := Inspect(dir); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -16,7 +16,7 @@ type Margins struct{ Left, Right, Top, Bottom int }
 func (p *Pipeline) Uncrop(ctx context.Context, r Request, image imaging.Pixels, m Margins, feather int, progress sdk.Progress) (Painting, error) {
 	width, height := image.Width+m.Left+m.Right, image.Height+m.Top+m.Bottom
 	if limit := p.model.Defaults.Pixels(); width*height > limit || max(width, height) > imaging.MaxSide {
-		return Painting{}, sdk.InvalidInput("left", fmt.Sprintf("gives %d x %d px together with right, top and bottom: this model paints at most %d px in all, %d a side", width, height, limit, imaging.MaxSide))
+		return Painting{}, sdk.InvalidInput(m.largest(), fmt.Sprintf("makes it %d x %d px with the other margins: this model paints at most %d px in all, %d a side", width, height, limit, imaging.MaxSide))
 	}
 	image = image.RGB()
 	outside := m.mask(image, 0)
@@ -27,6 +27,20 @@ func (p *Pipeline) Uncrop(ctx context.Context, r Request, image imaging.Pixels, 
 		return Painting{}, err
 	}
 	return Painting{Pixels: seam(canvas, c.pixels(sample), outside, feather), Warnings: p.warnings(r)}, nil
+}
+
+// largest names the largest margin.
+func (m Margins) largest() string {
+	name, most := "left", m.Left
+	for _, side := range []struct {
+		name string
+		px   int
+	}{{"right", m.Right}, {"top", m.Top}, {"bottom", m.Bottom}} {
+		if side.px > most {
+			name, most = side.name, side.px
+		}
+	}
+	return name
 }
 
 // mask is 255 outside the image, and within it as far as inset px from the sides that grow; the image's middle stays known.

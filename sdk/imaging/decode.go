@@ -69,7 +69,7 @@ func (c codec) fault(err error) error {
 	if v := variant(""); errors.As(err, &v) || errors.As(err, &inPNG) || errors.As(err, &inJPEG) {
 		return fmt.Errorf("%w: %s: %w; save it as a still 8-bit PNG", ErrFormat, c.mediaType, err)
 	}
-	return fmt.Errorf("%w: %s: %w; send the whole file as it was saved", ErrBroken, c.mediaType, err)
+	return fmt.Errorf("%w: %s: %w; send the whole file, or save it anew with any image editor", ErrBroken, c.mediaType, err)
 }
 
 // inspect is Inspect and what Read needs beside the header.

@@ -71,6 +71,9 @@ func printDescription(d sdk.Description) error {
 	fmt.Fprintln(w, "INPUT\tKIND\tTAKES\tDESCRIPTION")
 	for _, i := range d.Inputs {
 		takes := fmt.Sprintf("at most %d", i.Count())
+		if i.Kind != sdk.TextInput {
+			takes += fmt.Sprintf(", %d px each", i.PixelLimit())
+		}
 		if i.Required {
 			takes = "required, " + takes
 		}

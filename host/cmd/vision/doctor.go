@@ -93,9 +93,14 @@ func (a *app) examineModel(ctx context.Context, dir string) []check {
 	for _, v := range verdicts {
 		k := check{Name: "plugin " + v.Plugin, Status: "ok", Finding: "serves it"}
 		if v.Err != nil {
-			k.Status, k.Finding, k.Cure = "warn", sdk.AsError(v.Err).Message, "give this endpoint another folder, or do what the finding says"
+			k.Status, k.Finding, k.Cure = "warn", sdk.AsError(v.Err).Message, "do what the finding says, or give this endpoint another folder"
 		}
 		served = served || v.Err == nil
+		same := slices.IndexFunc(checks, func(c check) bool { return v.Err != nil && c.Finding == k.Finding })
+		if same >= 0 { // one fault, of several endpoints
+			checks[same].Name += ", " + v.Plugin
+			continue
+		}
 		checks = append(checks, k)
 		for _, note := range v.Notes {
 			if !slices.Contains(notes, note) {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -12,7 +13,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,8 +188,32 @@ func TestEveryEndpoint_answers_with_the_shipped_configuration(t *testing.T) {
 		}
 	})
 	t.Run("wrong input names the parameter", func(t *testing.T) { wrongInput(t, u) })
+	t.Run("input has a bound and can be interrupted", func(t *testing.T) { boundedInput(t, u) })
 	t.Run("HTTP takes a form and base64", func(t *testing.T) { overHTTP(t, u, base) })
-	t.Run("a refused picture has features instead of pixels", func(t *testing.T) { refused(t, base) })
+	t.Run("a refused picture has features instead of pixels", func(t *testing.T) { refused(t, u, base) })
+}
+
+func boundedInput(t *testing.T, u *user) {
+	if r := u.vision(t, "generate", "upscale", "--input", "image=/dev/zero"); r.code != 2 || !strings.Contains(r.stderr, "67108864 bytes") {
+		t.Errorf("a file without an end: exit code %d\n%s", r.code, r.stderr)
+	}
+	pipe := filepath.Join(u.dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := u.start(t, "generate", "upscale", "--input", "image="+pipe)
+	// The pipe can be opened for writing as soon as the command reads from it.
+	plugintest.Eventually(t, 10*time.Second, "the command waits for the pipe", func() bool {
+		fd, err := syscall.Open(pipe, syscall.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			t.Cleanup(func() { _ = syscall.Close(fd) })
+		}
+		return err == nil
+	})
+	p.signal(t, os.Interrupt)
+	if code := p.end(t, 10*time.Second); code == 0 {
+		t.Error("an interrupted command succeeds")
+	}
 }
 
 func wrongInput(t *testing.T, u *user) {
@@ -260,7 +287,7 @@ func overHTTP(t *testing.T, u *user, base string) {
 }
 
 // refused asks for the demo concept of the bundled safety checker, a black star.
-func refused(t *testing.T, base string) {
+func refused(t *testing.T, u *user, base string) {
 	seen := 0
 	for seed := range 4 {
 		status, answer := post(t, base+"/api/v1/text-to-image", map[string]any{"prompt": "a large black star on a white background", "seed": seed})
@@ -273,6 +300,24 @@ func refused(t *testing.T, base string) {
 		seen++
 		if answer["image"] != nil {
 			t.Error("a refused picture is sent")
+		}
+		ask, err := http.NewRequest(http.MethodPost, base+"/api/v1/text-to-image", strings.NewReader(fmt.Sprintf(`{"prompt":"a large black star on a white background","seed":%d}`, seed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask.Header.Set("Content-Type", "application/json")
+		ask.Header.Set("Accept", "image/png")
+		reply, err := http.DefaultClient.Do(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		if reply.StatusCode != http.StatusBadRequest {
+			t.Errorf("where only a picture is accepted the status is %d", reply.StatusCode)
+		}
+		r := u.vision(t, "generate", "text-to-image", "--prompt", "a large black star on a white background", "--seed", strconv.Itoa(seed))
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "refused") {
+			t.Errorf("generate: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 		}
 	}
 	if seen == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,6 +59,9 @@ func (a *app) generateCommand() *cobra.Command {
 				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 					return &usageError{fmt.Errorf("--output %s: there is no folder %s", r.output, dir)}
 				}
+				if info, err := os.Stat(r.output); err == nil && info.IsDir() {
+					return &usageError{fmt.Errorf("--output %s: is a folder; name a file in it", r.output)}
+				}
 			}
 			return a.generate(c.Context(), args[0], fields, r)
 		},
@@ -93,13 +97,41 @@ func (r *request) fields(c *cobra.Command) ([]api.Field, error) {
 		if !ok {
 			return nil, &usageError{fmt.Errorf("--input %s: an input is NAME=FILE", pair)}
 		}
-		data, err := os.ReadFile(path)
+		data, err := readInput(c.Context(), path)
 		if err != nil {
 			return nil, &usageError{fmt.Errorf("--input %s: %w", name, err)}
 		}
 		fields = append(fields, api.Field{Name: name, Value: data})
 	}
 	return fields, nil
+}
+
+// readInput reads a file of at most what a request may hold. It may be a pipe, which an interrupt need not wait for.
+func readInput(ctx context.Context, path string) ([]byte, error) {
+	type read struct {
+		data []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		f, err := os.Open(path)
+		if err != nil {
+			done <- read{err: err}
+			return
+		}
+		defer f.Close()
+		data, err := io.ReadAll(io.LimitReader(f, api.MaxBody+1))
+		done <- read{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		if len(r.data) > api.MaxBody {
+			return nil, fmt.Errorf("%s has more than %d bytes, which is all that a request may have", path, api.MaxBody)
+		}
+		return r.data, r.err
+	}
 }
 
 func (a *app) generate(ctx context.Context, target string, fields []api.Field, r *request) error {
@@ -214,10 +246,13 @@ func (a *app) write(target string, reply api.Reply, output string) error {
 	switch {
 	case a.json:
 		return printJSON(os.Stdout, out)
+	case out.Unsafe:
+		return errors.New("the model's safety check refused the picture; another seed or prompt may give another")
 	case out.Output != "":
 		fmt.Println(out.Output)
-	case out.Unsafe:
-		fmt.Fprintln(os.Stderr, "the safety check refused the picture")
+		if out.Seed != nil {
+			fmt.Fprintf(os.Stderr, "seed %d\n", *out.Seed)
+		}
 	default:
 		return printJSON(os.Stdout, reply.Embeddings)
 	}
