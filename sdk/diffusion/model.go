@@ -12,6 +12,7 @@ import (
 	"github.com/vision19/vision/sdk/diffusion/clip"
 	"github.com/vision19/vision/sdk/diffusion/internal/config"
 	"github.com/vision19/vision/sdk/diffusion/scheduler"
+	"github.com/vision19/vision/sdk/diffusion/tokenizer"
 	"github.com/vision19/vision/sdk/onnx"
 )
 
@@ -37,12 +38,13 @@ type Model struct {
 
 	Defaults Defaults
 
-	family family
-	prior  priorSettings     // of the family that has one
-	safety *clip.SafetyModel // nil: the folder has no safety checker
-	named  bool              // model_index.json names a safety checker
-	levels int               // of the UNet
-	layers int               // of each of its levels
+	family     family
+	prior      priorSettings                   // of the family that has one
+	safety     *clip.SafetyModel               // nil: the folder has no safety checker
+	named      bool                            // model_index.json names a safety checker
+	tokenizers map[string]*tokenizer.Tokenizer // by folder
+	levels     int                             // of the UNet
+	layers     int                             // of each of its levels
 }
 
 // Defaults are the settings that a model wants and the bounds that it works in. They come from generation_config.json in the model's
@@ -101,7 +103,7 @@ func Inspect(dir string, needs ...string) (Model, error) {
 	if err := m.readGraphs(graphs); err != nil {
 		return m, err
 	}
-	if err := errors.Join(m.checkGraphs(slices.Contains(needs, NeedControlNet)), m.setDefaults(), m.inspectSafety()); err != nil {
+	if err := errors.Join(m.loadTokenizers(), m.checkGraphs(slices.Contains(needs, NeedControlNet)), m.setDefaults(), m.inspectSafety()); err != nil {
 		return m, err
 	}
 	if m.Channels != m.LatentChannels && !slices.Contains(needs, GivesMask) {

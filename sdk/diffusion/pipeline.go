@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/diffusion/clip"
-	"github.com/vision19/vision/sdk/diffusion/tokenizer"
 	"github.com/vision19/vision/sdk/onnx"
 )
 
@@ -25,17 +23,16 @@ type Options struct {
 
 // Pipeline is a loaded model. Its methods may be called from any goroutine.
 type Pipeline struct {
-	model      Model
-	options    Options
-	tokenizers map[string]*tokenizer.Tokenizer // by folder
-	graphs     map[string]*onnx.Session        // by folder
-	prior      *prior                          // nil but for the family that has one
-	safety     *clip.Safety                    // nil unless the folder has one
+	model   Model
+	options Options
+	graphs  map[string]*onnx.Session // by folder
+	prior   *prior                   // nil but for the family that has one
+	safety  *clip.Safety             // nil unless the folder has one
 }
 
 // Load loads the graphs that Inspect has found. It does not warm up.
 func Load(ctx context.Context, m Model, o Options, progress sdk.LoadProgress) (*Pipeline, error) {
-	p := &Pipeline{model: m, options: o, tokenizers: map[string]*tokenizer.Tokenizer{}, graphs: map[string]*onnx.Session{}}
+	p := &Pipeline{model: m, options: o, graphs: map[string]*onnx.Session{}}
 	if err := p.load(ctx, progress); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -45,14 +42,6 @@ func Load(ctx context.Context, m Model, o Options, progress sdk.LoadProgress) (*
 func (p *Pipeline) load(ctx context.Context, progress sdk.LoadProgress) error {
 	m := p.model
 	var err error
-	for _, e := range m.family.prompt {
-		if p.tokenizers[e.tokenizer], err = tokenizer.Load(filepath.Join(m.Dir, e.tokenizer)); err != nil {
-			return err
-		}
-	}
-	if err := p.checkTokens(); err != nil {
-		return err
-	}
 	names := make([]string, 0, len(m.Graphs))
 	for name := range m.Graphs {
 		names = append(names, name)
@@ -70,9 +59,6 @@ func (p *Pipeline) load(ctx context.Context, progress sdk.LoadProgress) error {
 		done += m.Graphs[name].WeightBytes
 	}
 	if m.family.prior {
-		if p.tokenizers[priorTokenizer], err = tokenizer.Load(filepath.Join(m.Dir, priorTokenizer)); err != nil {
-			return err
-		}
 		p.prior = &prior{}
 	}
 	if m.safety != nil {
@@ -139,14 +125,3 @@ func (silent) WantsPreview() bool { return false }
 
 // Preview implements sdk.Progress.
 func (silent) Preview(sdk.Image) {}
-
-// checkTokens compares the tokenizers' lengths with graphs that were exported for one length.
-func (p *Pipeline) checkTokens() error {
-	for _, e := range p.model.family.prompt {
-		ids, _ := p.model.Graphs[e.folder].Input("input_ids")
-		if n, fixed := ids.Fixed(1); fixed && int(n) != p.tokenizers[e.tokenizer].Length() {
-			return fmt.Errorf("%s takes %d tokens, %s gives %d: set model_max_length in its tokenizer_config.json", p.model.path(e.folder), n, e.tokenizer, p.tokenizers[e.tokenizer].Length())
-		}
-	}
-	return nil
-}

@@ -121,7 +121,7 @@ func (p *Pipeline) priorText(ctx context.Context, text string) (map[string]onnx.
 	if err != nil {
 		return nil, err
 	}
-	t := p.tokenizers[priorTokenizer]
+	t := p.model.tokenizers[priorTokenizer]
 	ids, _ := t.Encode(text)
 	inputs := map[string]onnx.Tensor{
 		"proj_embedding": out["text_embeds"], "encoder_hidden_states": out["last_hidden_state"],

@@ -158,7 +158,7 @@ func TestPrior_in_half_precision_changes_little(t *testing.T) {
 
 func TestAttended_is_the_text_and_its_ends(t *testing.T) {
 	p := kandinsky(t)
-	tokens := p.tokenizers[priorTokenizer]
+	tokens := p.model.tokenizers[priorTokenizer]
 	for text, want := range map[string]int{"": 2, "<|endoftext|>a": 4, strings.Repeat("a ", 100): 77} {
 		ids, _ := tokens.Encode(text)
 		mask := attended(ids, tokens)

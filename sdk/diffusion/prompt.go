@@ -22,7 +22,7 @@ func (p *Pipeline) guided(r Request) bool { return r.Guidance > 1 && p.model.Gui
 // warnings tells what of a prompt the model does not take in.
 func (p *Pipeline) warnings(r Request) []string {
 	var out []string
-	t := p.tokenizers[p.model.promptTokenizer()]
+	t := p.model.tokenizers[p.model.promptTokenizer()]
 	texts := []string{r.Prompt}
 	if p.guided(r) {
 		texts = append(texts, r.Negative)
@@ -126,7 +126,7 @@ func (p *Pipeline) embed(ctx context.Context, text string) (map[string]onnx.Tens
 
 // encodeText runs one text encoder.
 func (p *Pipeline) encodeText(ctx context.Context, graph, folder, text string) (map[string]onnx.Tensor, error) {
-	t := p.tokenizers[folder]
+	t := p.model.tokenizers[folder]
 	ids, _ := t.Encode(text)
 	batch := int64(1)
 	if info, ok := p.model.Graphs[graph].Input("input_ids"); ok {

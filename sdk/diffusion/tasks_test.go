@@ -278,16 +278,18 @@ func TestInspect_finds_faults_without_loading(t *testing.T) {
 	for name, c := range map[string]struct {
 		file, text, want string
 	}{
-		"no ONNX file":           {"unet/model.onnx", "hello", "unet/model.onnx"},
-		"git-lfs pointer":        {"unet/model.onnx", "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "git lfs pull"},
-		"no preprocessing":       {"feature_extractor/preprocessor_config.json", "{", "preprocessor_config.json"},
-		"size no multiple of 8":  {"generation_config.json", `{"default_size": 100}`, "multiples of 8"},
-		"steps out of range":     {"generation_config.json", `{"num_inference_steps": 0}`, "num_inference_steps is 0"},
-		"VAE of no blocks":       {"vae_decoder/config.json", `{"block_out_channels": []}`, "block_out_channels is 0"},
-		"scaling of nothing":     {"vae_decoder/config.json", `{"scaling_factor": 0}`, "scaling_factor is 0"},
-		"layers of two kinds":    {"unet/config.json", `{"layers_per_block": [1, 2]}`, "one number for all"},
-		"embedding of two":       {"unet/config.json", `{"time_cond_proj_dim": 2}`, "time_cond_proj_dim is 2"},
-		"channels of other kind": {"unet/config.json", `{"in_channels": 9}`, "config.json says 9"},
+		"no ONNX file":            {"unet/model.onnx", "hello", "unet/model.onnx"},
+		"git-lfs pointer":         {"unet/model.onnx", "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "git lfs pull"},
+		"no preprocessing":        {"feature_extractor/preprocessor_config.json", "{", "preprocessor_config.json"},
+		"tokens of another model": {"text_encoder/config.json", `{"vocab_size": 700}`, "vocab_size of 700"},
+		"too long a prompt":       {"tokenizer/tokenizer_config.json", `{"model_max_length": 77}`, "model_max_length is 77"},
+		"size no multiple of 8":   {"generation_config.json", `{"default_size": 100}`, "multiples of 8"},
+		"steps out of range":      {"generation_config.json", `{"num_inference_steps": 0}`, "num_inference_steps is 0"},
+		"VAE of no blocks":        {"vae_decoder/config.json", `{"block_out_channels": []}`, "block_out_channels is 0"},
+		"scaling of nothing":      {"vae_decoder/config.json", `{"scaling_factor": 0}`, "scaling_factor is 0"},
+		"layers of two kinds":     {"unet/config.json", `{"layers_per_block": [1, 2]}`, "one number for all"},
+		"embedding of two":        {"unet/config.json", `{"time_cond_proj_dim": 2}`, "time_cond_proj_dim is 2"},
+		"channels of other kind":  {"unet/config.json", `{"in_channels": 9}`, "config.json says 9"},
 	} {
 		dir := changed(t, func(dir string) { replaceFile(t, filepath.Join(dir, c.file), c.text) })
 		if _, err := Inspect(dir); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -45,6 +45,9 @@ func Load(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	t := &Tokenizer{small: len(vocab) < smallVocabulary}
+	for _, id := range vocab {
+		t.highest = max(t.highest, id)
+	}
 	t.setSymbols(vocab)
 	if t.merges, err = readMerges(filepath.Join(dir, mergesFile), vocab); err != nil {
 		return nil, err

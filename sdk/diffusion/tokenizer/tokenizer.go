@@ -31,6 +31,7 @@ type Tokenizer struct {
 	end      int64
 	pad      int64
 	unk      int64
+	highest  int64
 	specials []special
 	merges   map[uint64]merge
 	// inner and last hold the ids of the symbols of each byte, inside a word
@@ -93,6 +94,9 @@ func (t *Tokenizer) Start() int64 { return t.start }
 
 // End is the id that closes every encoded text.
 func (t *Tokenizer) End() int64 { return t.end }
+
+// Highest is the highest id of the vocabulary: a text encoder has an embedding of each.
+func (t *Tokenizer) Highest() int64 { return t.highest }
 
 // Pad is the id that fills an encoded text up to Length.
 func (t *Tokenizer) Pad() int64 { return t.pad }
