@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -74,7 +75,7 @@ func (c *Client) Infer(ctx context.Context, target string, fields []Field, timeo
 	}
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	r.Header.Set("Accept", "text/event-stream")
-	r.Header.Set("Prefer", fmt.Sprintf("wait=%d", max(1, int(timeout.Seconds()))))
+	r.Header.Set("Prefer", fmt.Sprintf("wait=%d", int(math.Ceil(timeout.Seconds()))))
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return Reply{}, fmt.Errorf("ask the host: %w", err)

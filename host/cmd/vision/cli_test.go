@@ -536,6 +536,14 @@ func grey(t testing.TB, path string, width, height int, value byte) {
 	}
 }
 
+func TestGenerate_needs_only_the_plugin_that_it_asks(t *testing.T) {
+	u := newUser(t, echo(t, "")+"plugin \"other\" {\n  binary = \"nowhere\"\n  memory = \"900GiB\"\n}\n")
+	u.works(t, "generate", "echo", "--prompt", "hi", "--output", "picture.png")
+	if r := u.vision(t, "validate"); r.code != 2 || !strings.Contains(r.stderr, "nowhere") {
+		t.Errorf("validate: exit code %d\n%s", r.code, r.stderr)
+	}
+}
+
 func TestPs_shows_the_plugins_of_the_running_host(t *testing.T) {
 	u := newUser(t, echo(t, ""))
 	if r := u.vision(t, "ps", "--json"); r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, u.state) || !strings.Contains(r.stderr, "`vision run`") {

@@ -239,6 +239,8 @@ func wrongInput(t *testing.T, u *user) {
 		{"nothing grows", "uncrop", slices.Concat(painted, photo), "left", "at least one"},
 		{"too much grows", "uncrop", slices.Concat(painted, photo, []string{"--set", "left=512"}), "left", "640 x 128"},
 		{"scale of 3", "upscale", append(photo, "--set", "scale=3"), "scale", "2, 4"},
+		{"too short a time", "upscale", append(photo, "--timeout", "1ms"), "timeout", "from 1s to 10m"},
+		{"too long a time", "upscale", append(photo, "--timeout", "1h"), "timeout", "from 1s to 10m"},
 		{"nothing to embed", "clip-embed", nil, "image", "text"},
 	} {
 		r := u.vision(t, append([]string{"generate", c.endpoint}, c.args...)...)

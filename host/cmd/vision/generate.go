@@ -16,6 +16,7 @@ import (
 
 	"github.com/vision19/vision/host"
 	"github.com/vision19/vision/host/api"
+	"github.com/vision19/vision/host/config"
 	"github.com/vision19/vision/sdk"
 )
 
@@ -51,6 +52,9 @@ func (a *app) generateCommand() *cobra.Command {
 		Short: "Ask an endpoint once: the running host of --state, else one that is started for the call",
 		Args:  exactArgs(1, "ENDPOINT [--prompt TEXT] [--seed N] [--output FILE] [--set NAME=VALUE] [--input NAME=FILE]"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if r.timeout < time.Second || r.timeout > api.MaxDeadline {
+				return &usageError{fmt.Errorf("--timeout %s: from 1s to %s", r.timeout, api.MaxDeadline)}
+			}
 			fields, err := r.fields(c)
 			if err != nil {
 				return err
@@ -72,7 +76,7 @@ func (a *app) generateCommand() *cobra.Command {
 	flags.StringVar(&r.output, "output", "", "`FILE` for the picture (default ENDPOINT-SEED.png)")
 	flags.StringArrayVar(&r.set, "set", nil, "a parameter, `NAME=VALUE`, repeatable")
 	flags.StringArrayVar(&r.input, "input", nil, "an image, or a text with a file's content, `NAME=FILE`, repeatable")
-	flags.DurationVar(&r.timeout, "timeout", api.DefaultDeadline, "`TIME` for the answer, at most "+api.MaxDeadline.String())
+	flags.DurationVar(&r.timeout, "timeout", api.DefaultDeadline, "`TIME` for the answer, 1s to "+api.MaxDeadline.String())
 	return c
 }
 
@@ -171,7 +175,7 @@ func (a *app) hostForCall(ctx context.Context, target string) (socket string, st
 	if err != nil {
 		return "", nil, err
 	}
-	h, _, ok := a.open(ctx, a.files(nil), log, nil)
+	h, _, ok := a.open(ctx, a.files(nil), log, func(c *config.Config) { only(c, target) })
 	stop = func() { closeHost(h) }
 	defer func() {
 		if err != nil {
@@ -195,6 +199,14 @@ func (a *app) hostForCall(ctx context.Context, target string) (socket string, st
 	}
 	socket, err = h.Control()
 	return socket, stop, err
+}
+
+// only leaves the plugin of a name, so that the others need neither be right nor fit. A target that is no plugin's name may be an endpoint's,
+// which only the plugins can tell: then all stay.
+func only(c *config.Config, target string) {
+	if p, ok := c.Plugin(target); ok {
+		c.Plugins = []config.Plugin{p}
+	}
 }
 
 // extension is the file name's end for a media type; raw pixels are no file format.
