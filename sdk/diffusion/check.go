@@ -3,6 +3,7 @@ package diffusion
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -115,8 +116,8 @@ func (c *graphCheck) axes() {
 	pictures := map[string]int{ // px that an element of the input's last two axes stands for
 		"sample": m.Factor, "latent_sample": m.Factor, "controlnet_cond": 1, m.family.encoder + ".sample": 1,
 	}
-	for name, g := range m.Graphs {
-		for _, i := range g.Inputs {
+	for _, name := range slices.Sorted(maps.Keys(m.Graphs)) { // in one order, so that the faults are too
+		for _, i := range m.Graphs[name].Inputs {
 			batch, fixed := i.Fixed(0)
 			if fixed && (batch < 1 || batch > maxBatch) && len(i.Shape) > 1 {
 				c.fault(name, "has the input %s of the shape %v: a fixed batch axis is 1 to %d", i.Name, i.Shape, maxBatch)

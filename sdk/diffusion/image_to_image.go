@@ -25,7 +25,7 @@ func (p *Pipeline) imageToImage(ctx context.Context, r Request, image imaging.Pi
 	if err != nil {
 		return nil, canvas{}, err
 	}
-	latents, err := p.encode(ctx, sampleOf(w.canvas.pad(image)), w.canvas, w.random)
+	latents, err := p.encode(ctx, w.canvas.sample(image), w.canvas, w.random)
 	if err != nil {
 		return nil, canvas{}, err
 	}

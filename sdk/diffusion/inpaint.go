@@ -31,12 +31,11 @@ func (p *Pipeline) inpaint(ctx context.Context, r Request, image, mask imaging.P
 		return nil, canvas{}, err
 	}
 	c := w.canvas
-	sample := sampleOf(c.pad(image))
-	full := c.pad(mask)
-	cells := c.cells(full)
+	sample, full := c.sample(image), c.pad(mask)
 	if p.prior != nil && p.model.Channels == inpaintChannels {
 		return w.inpaintKandinsky(ctx, sample, full)
 	}
+	cells := c.cells(full)
 	if p.model.Channels == inpaintChannels {
 		latents := w.scaled(w.noise())
 		for i, m := range full.Pix { // what is to be painted is gray to the encoder

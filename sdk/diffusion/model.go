@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,12 +194,7 @@ func (m Model) Unchecked() bool { return m.named && m.safety == nil }
 // Notes says what has been found in the folder, for a person.
 func (m Model) Notes() []string {
 	out := []string{fmt.Sprintf("%s (%s), made for %d x %d px", m.Family, m.Class, m.Defaults.Size, m.Defaults.Size)}
-	names := make([]string, 0, len(m.Graphs))
-	for name := range m.Graphs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(m.Graphs)) {
 		out = append(out, name+": "+m.Graphs[name].String())
 	}
 	switch {

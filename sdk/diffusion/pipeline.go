@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/vision19/vision/sdk"
@@ -42,13 +43,8 @@ func Load(ctx context.Context, m Model, o Options, progress sdk.LoadProgress) (*
 func (p *Pipeline) load(ctx context.Context, progress sdk.LoadProgress) error {
 	m := p.model
 	var err error
-	names := make([]string, 0, len(m.Graphs))
-	for name := range m.Graphs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	done := int64(0)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(m.Graphs)) {
 		progress(float64(done)/float64(max(m.Weights, 1)), "loading "+name)
 		if err := ctx.Err(); err != nil {
 			return err

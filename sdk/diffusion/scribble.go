@@ -54,16 +54,7 @@ type control struct {
 
 // newControl puts the hint on the canvas's grid; what is padded has no lines.
 func (d *denoiser) newControl(hint imaging.Pixels, c canvas, strength float64) *control {
-	plane := c.gridW * c.gridH
-	one := make([]float32, 3*plane)
-	for y := range hint.Height {
-		for x := range hint.Width {
-			for k := range 3 {
-				one[k*plane+y*c.gridW+x] = float32(hint.Pix[3*(y*hint.Width+x)+k]) / 255
-			}
-		}
-	}
-	return &control{onnx.NewFloats(slices.Repeat(one, d.batch), int64(d.batch), 3, int64(c.gridH), int64(c.gridW)), strength}
+	return &control{onnx.NewFloats(slices.Repeat(c.planes(hint, 1, 0), d.batch), int64(d.batch), 3, int64(c.gridH), int64(c.gridW)), strength}
 }
 
 // residuals runs the ControlNet on what the UNet is about to get, and adds its outputs, scaled, to the UNet's inputs of those names.

@@ -9,17 +9,19 @@ import (
 	"github.com/vision19/vision/sdk/onnx"
 )
 
-// sampleOf is the picture as the VAE takes it: [3, H, W] in [-1, 1].
-func sampleOf(p imaging.Pixels) []float32 {
-	plane := p.Width * p.Height
+// planes puts an RGB picture at the top left of [3, gridH, gridW], each sample as scale*v/255 + offset; what is beside it is 0.
+func (c canvas) planes(p imaging.Pixels, scale, offset float32) []float32 {
+	plane := c.gridW * c.gridH
 	out := make([]float32, 3*plane)
-	for i := range plane {
-		for k := range 3 {
-			out[k*plane+i] = 2*(float32(p.Pix[p.Channels*i+k])/255) - 1
-		}
+	for i, v := range p.Pix {
+		k, x, y := i%3, i/3%p.Width, i/3/p.Width
+		out[k*plane+y*c.gridW+x] = scale*(float32(v)/255) + offset
 	}
 	return out
 }
+
+// sample is a picture as the VAE takes it: [3, gridH, gridW] in [-1, 1], padded by reflection.
+func (c canvas) sample(p imaging.Pixels) []float32 { return c.planes(c.pad(p), 2, -1) }
 
 // encode turns a sample of the canvas's grid into latents. Where the graph gives the distribution, as Optimum's does, they are drawn
 // from it, with numbers of the request's seed, as diffusers does.
