@@ -36,7 +36,8 @@ const DefaultListen = "127.0.0.1:8080"
 type Device struct {
 	Name   string
 	Kind   string // cpu, cuda
-	UUID   string // cuda: as nvidia-smi -L prints it
+	UUID   string // cuda: as nvidia-smi -L prints it, "" when Index names it
+	Index  int    // cuda: nvidia-smi's index, -1 when UUID names it
 	Memory int64  // bytes that plugins may take
 	Range  hcl.Range
 }
@@ -51,11 +52,38 @@ type Plugin struct {
 	KeepAlive time.Duration
 	Queue     int
 
+	OnFull      string  // OnFullError or OnFullEvict: when its device has no room
+	Weight      float64 // the endpoint's share of what a miner earns, for `vision plan --suggest`; 0 when not given
+	Replicas    Replicas
+	MaxBatch    int           // requests that run as one; 0: what the plugin declares, 1: each alone
+	BatchDelay  time.Duration // that a lone request waits for others to run with
+	DevOverride string        // a binary that its author is working on, in the place of Binary; absolute, "" for none
+	Sandbox     Sandbox
+
 	Range, BinaryRange, SHA256Range, MemoryRange, DeviceRange hcl.Range
 
 	body hcl.Body // of the config block; nil without one
 	dir  string   // the folder of the file, for relative paths
 }
+
+// Replicas is how many processes serve a plugin.
+type Replicas struct {
+	Min int // started with the host; 0: the first request starts one
+	Max int
+}
+
+// Sandbox is what a plugin process is kept from.
+type Sandbox struct {
+	Files   bool     // it sees its own folders, its model and the system's libraries, nothing else
+	Network bool     // it has no network
+	Read    []string // further files and folders that it may read; absolute
+}
+
+// What a plugin does that finds its device full.
+const (
+	OnFullError = "error" // it is refused
+	OnFullEvict = "evict" // the least recently used idle ones make room
+)
 
 // AutoDevice lets the planner choose.
 const AutoDevice = "auto"
@@ -67,6 +95,13 @@ const Pinned = time.Duration(-1)
 const (
 	DefaultKeepAlive = 5 * time.Minute
 	DefaultQueue     = 64
+)
+
+// The bounds of a plugin block.
+const (
+	MaxReplicas   = 16          // more processes of one model than a machine has devices are a mistake
+	MaxBatch      = 64          // what a plugin may declare, too
+	MaxBatchDelay = time.Second // batching may not add more to an answer
 )
 
 // MaxQueue bounds a queue: each waiting request holds its inputs in memory, up to the HTTP body's 64 MiB.

@@ -125,7 +125,7 @@ func TestLoad_decodes_everything_that_a_file_declares(t *testing.T) {
 		c.Devices[i].Range = hcl.Range{}
 	}
 	if want := []config.Device{
-		{Name: "cpu0", Kind: "cpu", Memory: 6 << 30}, {Name: "gpu0", Kind: "cuda", UUID: "GPU-5b7c", Memory: 80e9},
+		{Name: "cpu0", Kind: "cpu", Index: -1, Memory: 6 << 30}, {Name: "gpu0", Kind: "cuda", UUID: "GPU-5b7c", Index: -1, Memory: 80e9},
 	}; !reflect.DeepEqual(c.Devices, want) {
 		t.Errorf("%+v, want %+v", c.Devices, want)
 	}
@@ -236,17 +236,21 @@ func TestLoad_finds_each_fault_at_its_place(t *testing.T) {
 		"two configs":          {"plugin \"p\" {\n  binary = \"x\"\n  config {}\n  ‹config {}\n}\n", "one config block"},
 		"label of config":      {"plugin \"p\" {\n  binary = \"x\"\n  config ‹\"a\" {}\n}\n", "labels"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			source, places := marked(c.source)
-			_, diags := load(t, source)
-			// One fault may take two diagnostics, what is wrong and what follows from it.
-			if got := slices.Compact(placesOf(diags)); !slices.Equal(got, places) || !diags.HasErrors() {
-				t.Errorf("%v, want %v: %s", got, places, text(diags))
-			}
-			if !strings.Contains(text(diags), c.want) {
-				t.Errorf("%q is not in %s", c.want, text(diags))
-			}
-		})
+		t.Run(name, func(t *testing.T) { checkFault(t, c.source, c.want) })
+	}
+}
+
+// checkFault loads a source and wants a fault at the place that is marked in it.
+func checkFault(t *testing.T, marks, want string) {
+	t.Helper()
+	source, places := marked(marks)
+	_, diags := load(t, source)
+	// One fault may take two diagnostics, what is wrong and what follows from it.
+	if got := slices.Compact(placesOf(diags)); !slices.Equal(got, places) || !diags.HasErrors() {
+		t.Errorf("%v, want %v: %s", got, places, text(diags))
+	}
+	if !strings.Contains(text(diags), want) {
+		t.Errorf("%q is not in %s", want, text(diags))
 	}
 }
 
