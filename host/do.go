@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/vision19/vision/host/api"
+	"github.com/vision19/vision/host/device"
+	"github.com/vision19/vision/host/instance"
+	"github.com/vision19/vision/host/sched"
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/imaging"
 	"github.com/vision19/vision/sdk/schema"
@@ -16,7 +19,8 @@ import (
 )
 
 // Do runs one job: it checks it against the description, draws what is random, waits for the plugin and returns its checked answer.
-// Without a deadline in ctx it has api.DefaultDeadline. Every error is an *sdk.Error.
+// A job whose process is lost, or runs out of memory, is tried once more. Without a deadline in ctx it has api.DefaultDeadline. Every error is an
+// *sdk.Error.
 func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answer, error) {
 	u := h.find(job.Target)
 	if u == nil {
@@ -27,10 +31,9 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 		ctx, cancel = context.WithTimeout(ctx, api.DefaultDeadline)
 		defer cancel()
 	}
-	var request sdk.Request
-	if d, configured := u.describe(); configured { // what is wrong is told before it waits
-		var err error
-		if request, err = h.request(d, job); err != nil {
+	w := &work{unit: u, job: job, sink: once(events)}
+	if d, p, configured := u.describe(); configured { // what is wrong is told before it waits
+		if err := w.check(h, d, p); err != nil {
 			return api.Answer{}, err
 		}
 	}
@@ -38,34 +41,118 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 		return api.Answer{}, err
 	}
 	defer u.leave()
-	return h.runOn(ctx, u, job, request, events)
-}
-
-// runOn waits for the plugin's turn and runs the request. One without an ID has not been checked, because the description was not known.
-func (h *Host) runOn(ctx context.Context, u *unit, job api.Job, request sdk.Request, events api.Events) (api.Answer, error) {
-	ticket, err := u.queue.Acquire(ctx)
+	ask := sched.Ask{Class: job.Class, Client: job.Client, Batch: w.batch}
+	began := time.Now()
+	answer, on, err := h.attempt(ctx, w, ask)
+	if err != nil && on != nil && ctx.Err() == nil && h.recovers(on, err) {
+		h.log.Info("request is tried once more", "plugin", on.name, "id", w.request.ID, "error", firstLine(err))
+		ask.Avoid, ask.Since = on.key, began
+		answer, _, err = h.attempt(ctx, w, ask)
+	}
 	if err != nil {
 		return api.Answer{}, late(err)
 	}
+	answer.Queued = time.Since(began) - answer.Took
+	return answer, nil
+}
+
+// work is one job on its way, with the request that has been made of it.
+type work struct {
+	unit    *unit
+	job     api.Job
+	sink    wire.Sink
+	request sdk.Request
+	checked *part // that the request agrees with; nil before
+	batch   string
+}
+
+// check makes the request by a description, whose part it then agrees with. Random values are drawn once: a second try gives the same picture.
+func (w *work) check(h *Host, d sdk.Description, p *part) error {
+	request, err := h.request(d, w.job)
+	if err != nil {
+		return err
+	}
+	for name, value := range w.request.Values {
+		if x, ok := d.Parameters.Lookup(name); ok && x.Random {
+			request.Values[name] = value
+		}
+	}
+	w.request, w.checked, w.batch = request, p, d.BatchKeyOf(request)
+	return nil
+}
+
+// attempt waits for a process's turn and runs the request there. It also returns the process, if it has come so far.
+func (h *Host) attempt(ctx context.Context, w *work, ask sched.Ask) (api.Answer, *replica, error) {
+	ticket, err := w.unit.queue.Acquire(ctx, ask)
+	if err != nil {
+		return api.Answer{}, nil, err
+	}
 	defer ticket.Done()
-	d, _ := u.describe()
-	if request.ID == "" {
-		if request, err = h.request(d, job); err != nil {
-			return api.Answer{}, err
+	r := w.unit.find(ticket.Instance)
+	if r == nil { // it was retired a moment ago
+		ticket.Batch.Leave()
+		return api.Answer{}, nil, &sdk.Error{Code: sdk.CodeUnavailable, Message: "the plugin was just replaced", RetryAfter: time.Second}
+	}
+	defer func() { r.ended.Store(time.Now().UnixNano()) }()
+	d := r.instance.Status().Description
+	if w.checked != r.part() {
+		if err := w.check(h, d, r.part()); err != nil {
+			ticket.Batch.Leave()
+			return api.Answer{}, nil, err
 		}
 	}
 	began := time.Now()
-	result, err := u.instance.Infer(ctx, request, wire.Sink{Accepted: events.Accepted, Step: events.Step, Preview: events.Preview})
+	result, err := r.instance.Infer(ctx, w.request, w.sink, ticket.Batch)
 	if err != nil {
-		h.log.Warn("request failed", "plugin", u.part.plugin.Name, "id", request.ID, "error", firstLine(err))
-		return api.Answer{}, late(err)
+		h.log.Warn("request failed", "plugin", r.name, "id", w.request.ID, "error", firstLine(err))
+		return api.Answer{}, r, err
 	}
-	values := request.Values
+	took := time.Since(began)
+	h.note(r.part(), func(x *device.Record) { x.Took(took) })
+	values := w.request.Values
 	maps.Copy(values, result.Values)
-	return api.Answer{
-		Plugin: u.part.plugin.Name, Endpoint: d.Endpoint, Device: u.part.device.Name,
-		Result: result, Values: values, Queued: ticket.Waited, Took: time.Since(began),
-	}, nil
+	return api.Answer{Plugin: w.unit.name, Endpoint: d.Endpoint, Device: r.device.Name, Result: result, Values: values, Took: took}, r, nil
+}
+
+// shortWait is how long the next start of a process may be off for a request to wait for it.
+const shortWait = 2 * time.Second
+
+// recovers reports whether a failed request may succeed when it is tried again, and sees to it that it can.
+func (h *Host) recovers(r *replica, err error) bool {
+	switch {
+	case errors.Is(err, sdk.ErrOutOfMemory):
+		r.unit.queue.Gone(r.key)
+		h.relieve(r)
+		r.instance.Recycle(err)
+		return true
+	case instance.Lost(err):
+		wait := sdk.AsError(r.unit.cooling()) // nil when there is none
+		return wait == nil || wait.RetryAfter <= shortWait
+	}
+	return false
+}
+
+// once is a sink whose events make sense when a request is tried twice: accepted comes once, and steps only grow.
+func once(events api.Events) wire.Sink {
+	accepted, most := false, 0
+	sink := wire.Sink{Preview: events.Preview}
+	if events.Accepted != nil {
+		sink.Accepted = func() {
+			if !accepted {
+				accepted = true
+				events.Accepted()
+			}
+		}
+	}
+	if events.Step != nil {
+		sink.Step = func(done, total int) {
+			if done > most {
+				most = done
+				events.Step(done, total)
+			}
+		}
+	}
+	return sink
 }
 
 // late names the cure of a deadline that has passed.

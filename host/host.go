@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,26 +23,48 @@ import (
 	"github.com/vision19/vision/host/api"
 	"github.com/vision19/vision/host/catalog"
 	"github.com/vision19/vision/host/config"
+	"github.com/vision19/vision/host/device"
+	"github.com/vision19/vision/host/instance"
 	"github.com/vision19/vision/host/plan"
+	"github.com/vision19/vision/host/sched"
 	"github.com/vision19/vision/sdk"
 )
 
 // Options are what a host gets from its surroundings.
 type Options struct {
-	StateDir string       // binaries by digest, and where a running host is found
+	StateDir string       // binaries by digest, measurements, and where a running host is found
 	Log      *slog.Logger // nil: nothing is logged
 	// Random draws a number below n, n > 0; nil draws from crypto/rand. Seeds come from here.
 	Random func(n uint64) uint64
+	// Load reads the configuration again, for Reload; nil: there is nothing to reload.
+	Load func() (*config.Config, hcl.Diagnostics)
+	// Inventory is the machine that is planned for; nil: this one.
+	Inventory *device.Inventory
+	// Running is what a host of another process runs, for Plan.
+	Running []plan.Running
+	// Timing is what instances go by, the zero value of each field its default.
+	Timing instance.Timing
+	// Shrink is how long a replica beyond the minimum is kept without work; 0: sched.DefaultShrink.
+	Shrink time.Duration
 }
 
 // Host runs the plugins of one configuration. Its methods may be called from any goroutine.
 type Host struct {
-	log      *slog.Logger
-	state    string
-	catalog  *catalog.Catalog
-	run      *runtimeDir
-	random   func(uint64) uint64
-	requests atomic.Uint64
+	log       *slog.Logger
+	state     string
+	catalog   *catalog.Catalog
+	records   *device.Records
+	ledger    *device.Ledger
+	inventory device.Inventory
+	run       *runtimeDir
+	random    func(uint64) uint64
+	load      func() (*config.Config, hcl.Diagnostics)
+	elsewhere []plan.Running // what another process's host runs
+	timing    instance.Timing
+	shrink    time.Duration
+	requests  atomic.Uint64
+	closing   chan struct{}
+	close     sync.Once
 
 	reloading sync.Mutex
 
@@ -56,7 +80,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*Host, hcl.Diagnosti
 	fail := func(err error) hcl.Diagnostics {
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot prepare the host", Detail: err.Error() + "."}}
 	}
-	h := &Host{log: o.Log, state: o.StateDir, random: o.Random}
+	h := &Host{
+		log: o.Log, state: o.StateDir, random: o.Random, load: o.Load, elsewhere: o.Running, timing: o.Timing,
+		shrink: cmp.Or(o.Shrink, sched.DefaultShrink), closing: make(chan struct{}),
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -67,11 +94,19 @@ func New(ctx context.Context, c *config.Config, o Options) (*Host, hcl.Diagnosti
 	if h.catalog, err = catalog.Open(filepath.Join(o.StateDir, "plugins")); err != nil {
 		return nil, fail(err)
 	}
+	if h.records, err = device.OpenRecords(filepath.Join(o.StateDir, "measured.json")); err != nil {
+		h.log.Warn("measurements are not remembered", "error", err)
+	}
+	if o.Inventory != nil {
+		h.inventory = *o.Inventory
+	} else if h.inventory, err = device.Find(ctx); err != nil {
+		return nil, fail(err)
+	}
 	if h.run, err = newRuntimeDir(); err != nil {
 		return nil, fail(err)
 	}
 	s, diags := h.prepare(ctx, c)
-	h.setup = s
+	h.setup, h.ledger = s, device.NewLedger(s.devices)
 	return h, diags
 }
 
@@ -81,47 +116,83 @@ func secureRandom(n uint64) uint64 {
 	return binary.LittleEndian.Uint64(b[:]) % n
 }
 
-// Plan says what goes where, and what Start or Reload would do.
+// Plan says what goes where, and what Start or Apply would do.
 func (h *Host) Plan() plan.Plan {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.setup.plan(h.running())
+	return h.setup.make(h.running(), h.bytes)
 }
 
-// running lists what runs, as the planner sees it; the lock is held.
-func (h *Host) running() []plan.Running {
-	var out []plan.Running
-	for _, u := range h.units {
-		out = append(out, plan.Running{Name: u.part.plugin.Name, Device: u.part.device.Name, Digest: u.part.digest()})
+// Devices lists what plugins may take of each device.
+func (h *Host) Devices() []plan.Device {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.setup.planned()
+}
+
+// Candidates lists the declared plugins as plan.Suggest takes them, with what has been measured of each.
+func (h *Host) Candidates() []plan.Candidate {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var out []plan.Candidate
+	for _, p := range h.setup.parts {
+		record, _ := h.records.Get(p.recordKey)
+		out = append(out, plan.Candidate{
+			Name: p.plugin.Name, Endpoint: p.description.Endpoint, Bytes: max(p.bytes, record.PeakBytes), Weight: p.plugin.Weight, Seconds: record.Seconds,
+		})
 	}
 	return out
 }
 
-// Start starts every plugin of the configuration; it does not wait for them.
+// running lists what runs, as the planner sees it; the lock is held.
+func (h *Host) running() []plan.Running {
+	out := slices.Clone(h.elsewhere)
+	for _, u := range h.units {
+		out = append(out, u.running()...)
+	}
+	return out
+}
+
+// Start starts every plugin that the plan has a place for; it does not wait for them.
 func (h *Host) Start() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	for _, p := range h.setup.parts {
-		u := h.newUnit(p)
-		h.units = append(h.units, u)
-		u.instance.Start()
+		h.units = append(h.units, h.newUnit(p))
 	}
+	units := slices.Clone(h.units)
+	h.mu.Unlock()
+	for _, u := range units {
+		u.begin()
+	}
+	go h.scale()
+}
+
+// begin starts the processes that are to be there from the start.
+func (u *unit) begin() {
+	if p := u.current(); !p.demand {
+		u.ensure()
+	}
+}
+
+// list returns the units there are now.
+func (h *Host) list() []*unit {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Clone(h.units)
 }
 
 // StartOnly starts the one plugin that target names, for a single call.
 func (h *Host) StartOnly(target string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	var names []string
 	for _, p := range h.setup.parts {
 		if p.plugin.Name == target || p.description.Endpoint == target {
 			u := h.newUnit(p)
+			h.mu.Lock()
 			h.units = append(h.units, u)
-			u.instance.Start()
+			h.mu.Unlock()
+			u.ensure()
 			return nil
 		}
-	}
-	var names []string
-	for _, p := range h.setup.parts {
 		names = append(names, p.plugin.Name)
 	}
 	return sdk.NewError(api.CodeNotFound, fmt.Sprintf("no endpoint or plugin %q is declared; there are %s", target, strings.Join(names, ", ")), nil)
@@ -129,12 +200,18 @@ func (h *Host) StartOnly(target string) error {
 
 // AwaitReady returns when every started plugin is ready, or with the first error.
 func (h *Host) AwaitReady(ctx context.Context) error {
-	h.mu.RLock()
-	units := append([]*unit(nil), h.units...)
-	h.mu.RUnlock()
-	for _, u := range units {
-		if err := u.instance.AwaitReady(ctx); err != nil {
-			return located(u.part.plugin, err)
+	for _, u := range h.list() {
+		if err := u.awaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) awaitReady(ctx context.Context) error {
+	for _, r := range u.all() {
+		if err := r.instance.AwaitReady(ctx); err != nil {
+			return located(r.part().plugin, err)
 		}
 	}
 	return nil
@@ -156,12 +233,12 @@ func (h *Host) find(target string) *unit {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, u := range h.units {
-		if u.part.plugin.Name == target {
+		if u.name == target {
 			return u
 		}
 	}
 	for _, u := range h.units {
-		if u.part.description.Endpoint == target {
+		if u.current().description.Endpoint == target {
 			return u
 		}
 	}
@@ -174,16 +251,14 @@ func (h *Host) Describe(target string) (sdk.Description, bool) {
 	if u == nil {
 		return sdk.Description{}, false
 	}
-	d, _ := u.describe()
+	d, _, _ := u.describe()
 	return d, true
 }
 
 // Plugins implements api.Backend.
 func (h *Host) Plugins() []api.Plugin {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
 	out := []api.Plugin{}
-	for _, u := range h.units {
+	for _, u := range h.list() {
 		out = append(out, u.status())
 	}
 	return out
@@ -201,11 +276,11 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 	}
 	defer lock.Close()
 	h.withdraw() // of a host that was killed
-	servers := &serverSet{handler: api.Handler(h, h.log)}
-	socket, err := h.serveControl(servers)
+	socket, err := h.serveControl()
 	if err != nil {
 		return err
 	}
+	servers := &serverSet{handler: api.Handler(h, h.log)}
 	running := Running{PID: os.Getpid(), Socket: socket}
 	if address := h.setup.config.Host.Listen; address != "" {
 		listener, err := listen(address)
@@ -234,10 +309,11 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 
 // Control serves the API on a socket that only this user can reach, until Close.
 func (h *Host) Control() (socket string, err error) {
-	return h.serveControl(&serverSet{handler: api.Handler(h, h.log)})
+	return h.serveControl()
 }
 
-func (h *Host) serveControl(servers *serverSet) (string, error) {
+func (h *Host) serveControl() (string, error) {
+	servers := &serverSet{handler: api.ControlHandler(h, h, h.log)}
 	l, err := net.Listen("unix", filepath.Join(h.run.dir, "control"))
 	if err != nil {
 		return "", fmt.Errorf("make the control socket: %w", err)
@@ -251,22 +327,27 @@ func (h *Host) serveControl(servers *serverSet) (string, error) {
 
 // reportStarts logs, for every plugin, that it is ready, or which line of the file it refuses.
 func (h *Host) reportStarts(ctx context.Context) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, u := range h.units {
-		go func() {
-			log := h.log.With("plugin", u.part.plugin.Name)
-			if err := u.instance.AwaitReady(ctx); ctx.Err() != nil {
-				return
-			} else if errors.Is(err, sdk.ErrInvalidInput) { // other failures the instance has logged
-				log.Error("the plugin refuses its configuration", "error", located(u.part.plugin, err))
-				return
-			} else if err != nil {
-				return
-			}
-			s := u.instance.Status()
-			log.Info("ready", "endpoint", s.Description.Endpoint, "device", s.Device, "pid", s.PID, "memory", config.FormatSize(s.Bytes))
-		}()
+	for _, u := range h.list() {
+		for _, r := range u.all() {
+			go r.report(ctx)
+		}
+	}
+}
+
+func (r *replica) report(ctx context.Context) {
+	log := r.unit.host.log.With("plugin", r.name)
+	err := r.instance.AwaitReady(ctx)
+	s := r.instance.Status()
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, sdk.ErrInvalidInput): // other failures the instance has logged
+		log.Error("the plugin refuses its configuration", "error", located(r.part().plugin, err))
+	case err == nil && s.State == instance.Ready:
+		args := []any{"endpoint", s.Description.Endpoint, "device", s.Device, "pid", s.PID, "memory", config.FormatSize(s.Bytes)}
+		if box := r.sandbox.Load(); box != nil {
+			args = append(args, "files", box.Files, "network", box.Network)
+		}
+		log.Info("ready", args...)
 	}
 }
 
@@ -319,6 +400,7 @@ func (s *serverSet) shutdown(ctx context.Context) {
 
 // Close stops every plugin, answers what was accepted while ctx lasts, and removes the host's folder.
 func (h *Host) Close(ctx context.Context) {
+	h.close.Do(func() { close(h.closing) })
 	h.mu.Lock()
 	units, servers := h.units, h.servers
 	h.units, h.servers = nil, nil
@@ -331,6 +413,9 @@ func (h *Host) Close(ctx context.Context) {
 		group.Go(func() { u.close(ctx) })
 	}
 	group.Wait()
+	if err := h.records.Save(); err != nil {
+		h.log.Debug("measurements are not remembered", "error", err)
+	}
 	if h.run != nil {
 		h.run.close()
 	}

@@ -37,8 +37,8 @@ func (h *Host) CheckModel(ctx context.Context, dir string) ([]Verdict, error) {
 		if len(faults) > 0 {
 			return nil, sdk.InvalidInputs(faults)
 		}
-		p.values = values
-		d, err := h.inspect(ctx, p)
+		asked := &part{plugin: p.plugin, binary: p.binary, description: p.description, values: values, bytes: p.bytes, devices: p.devices}
+		d, err := h.inspect(ctx, asked)
 		out = append(out, Verdict{Plugin: p.plugin.Name, Notes: d.Notes, Err: err})
 	}
 	if len(out) == 0 {

@@ -2,104 +2,211 @@ package host
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/vision19/vision/host/api"
 	"github.com/vision19/vision/host/config"
+	"github.com/vision19/vision/host/device"
 	"github.com/vision19/vision/host/instance"
 	"github.com/vision19/vision/host/sched"
+	"github.com/vision19/vision/host/telemetry"
 	"github.com/vision19/vision/sdk"
 )
 
-// unit is one declared plugin at work: its queue, its process, and the wish to unload it when nobody needs it.
+// unit is one declared plugin at work: one queue, and the processes that serve it. It outlives its processes, and a reload too: what waits in
+// its queue does not notice.
 type unit struct {
-	part     part
-	queue    *sched.Dispatcher
-	instance *instance.Instance
+	host  *Host
+	name  string
+	queue *sched.Dispatcher
+	ring  *telemetry.Ring
 
-	mu     sync.Mutex
-	busy   int
-	closed bool
-	idle   *time.Timer
+	// No method of an instance that waits for it is called with the lock held: instances call changed.
+	mu       sync.Mutex
+	part     *part
+	replicas []*replica
+	serial   int // replicas made so far
+	restarts int // of replicas that are gone
+	busy     int // requests that need a process
+	used     time.Time
+	closed   bool
+	idle     *time.Timer
 }
 
-func (h *Host) newUnit(p part) *unit {
-	u := &unit{part: p, queue: sched.NewDispatcher(p.plugin.Name, p.plugin.Queue)}
-	u.instance = instance.New(instance.Config{
-		Name: p.plugin.Name,
-		Launch: func(ctx context.Context) (instance.Process, error) {
-			process, err := h.launch(ctx, p.binary, p.plugin.Name, p.device.Env())
-			if err != nil {
-				return nil, err // not a nil *launch.Process in an interface
-			}
-			return process, nil
-		},
-		Config: p.config(),
-		Log:    h.log.With("plugin", p.plugin.Name),
-		Change: u.changed,
-	})
-	return u
+func (h *Host) newUnit(p *part) *unit {
+	return &unit{
+		host: h, name: p.plugin.Name, part: p, ring: telemetry.NewRing(telemetry.DefaultLines, telemetry.DefaultBytes),
+		queue: sched.NewDispatcher(p.plugin.Name, p.queueing()), used: time.Now(),
+	}
 }
 
-// changed keeps the queue in step with the process. It runs in the instance's own goroutine.
-func (u *unit) changed(s instance.Status) {
+// queueing is how requests wait for the part.
+func (p *part) queueing() sched.Options {
+	return sched.Options{Limit: p.plugin.Queue, Delay: p.plugin.BatchDelay}
+}
+
+// ensure wants the planned number of processes running; it does not wait for them.
+func (u *unit) ensure() {
+	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		return
+	}
+	for n, d := range u.part.devices {
+		if !slices.ContainsFunc(u.replicas, func(r *replica) bool { return r.number == n+1 && r.part() == u.part }) {
+			u.add(u.part, n+1, d)
+		}
+	}
+	var start []*replica
+	for _, r := range u.replicas {
+		if state := r.instance.Status().State; !r.leaving && (state == instance.Stopped || state == instance.Draining) {
+			start = append(start, r)
+		}
+	}
+	u.mu.Unlock()
+	for _, r := range start {
+		r.instance.Start()
+	}
+}
+
+// add makes a replica, stopped; the lock is held.
+func (u *unit) add(p *part, number int, d device.Device) *replica {
+	u.serial++
+	r := newReplica(u, p, number, u.serial, d)
+	u.replicas = append(u.replicas, r)
+	return r
+}
+
+// find returns the replica that the queue knows by key.
+func (u *unit) find(key string) *replica {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if i := slices.IndexFunc(u.replicas, func(r *replica) bool { return r.key == key }); i >= 0 {
+		return u.replicas[i]
+	}
+	return nil
+}
+
+// all returns the replicas there are now.
+func (u *unit) all() []*replica {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.replicas)
+}
+
+// current returns the configuration that holds.
+func (u *unit) current() *part {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.part
+}
+
+// describe returns the description that holds: the configured one once it is known.
+func (u *unit) describe() (d sdk.Description, p *part, configured bool) {
+	p = u.current()
+	if d := p.configured.Load(); d != nil {
+		return *d, p, true
+	}
+	return p.description, p, false
+}
+
+// changed keeps the queue in step with a process. It runs in the instance's own goroutine.
+func (u *unit) changed(r *replica, s instance.Status) {
 	switch s.State {
 	case instance.Ready:
-		u.queue.Ready(s.Name, s.Description.Capabilities.Concurrency())
+		d := s.Description
+		r.part().configured.Store(&d)
+		u.queue.Ready(r.key, d.Capabilities.Concurrency(), r.part().batch(d))
 		u.mu.Lock()
 		u.rest()
 		u.mu.Unlock()
 	case instance.Backoff:
-		u.queue.Gone(s.Name)
-		if time.Until(s.RetryAt) > 0 {
-			u.queue.Fail(cooling(s))
+		u.queue.Gone(r.key)
+		if err := u.cooling(); err != nil && !r.trial.Load() {
+			u.queue.Fail(err)
 		}
 	case instance.Stopped:
-		u.queue.Gone(s.Name)
+		u.queue.Gone(r.key)
 		u.mu.Lock()
-		again := u.busy > 0 && !u.closed
+		again := u.busy > 0 && !u.closed && !r.leaving
 		u.mu.Unlock()
-		if again { // a request came while it was being unloaded
-			go u.instance.Start()
+		switch {
+		case again && s.Denied:
+			if u.cooling() != nil || !u.alive() {
+				u.queue.Fail(s.LastError)
+			}
+		case again: // a request came while it was being unloaded
+			go r.instance.Start()
 		}
 	default:
-		u.queue.Gone(s.Name)
+		u.queue.Gone(r.key)
 	}
 }
 
-// cooling is what a request gets while a plugin waits for its next start: the cause, and when to come again. Whatever the cause, the request is
-// not what is wrong.
-func cooling(s instance.Status) error {
-	e := sdk.NewError(sdk.CodeUnavailable, s.LastError.Error(), s.LastError)
-	e.RetryAfter = max(time.Until(s.RetryAt), time.Second)
+// alive reports whether a process is there or about to be.
+func (u *unit) alive() bool {
+	return slices.ContainsFunc(u.all(), func(r *replica) bool {
+		s := r.instance.Status()
+		return r.trial.Load() || s.State == instance.Ready || s.State == instance.Starting || s.State == instance.Loading
+	})
+}
+
+// cooling is what a request gets while every process waits for its next start: the cause, and when to come again. Whatever the cause, the request
+// is not what is wrong. It is nil when there is hope.
+func (u *unit) cooling() error {
+	var last *instance.Status
+	for _, r := range u.all() {
+		if r.trial.Load() {
+			return nil
+		}
+		s := r.instance.Status()
+		if s.State != instance.Backoff || time.Until(s.RetryAt) <= 0 {
+			if s.State != instance.Stopped {
+				return nil
+			}
+			continue
+		}
+		if last == nil || s.RetryAt.Before(last.RetryAt) {
+			last = &s
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	e := sdk.NewError(sdk.CodeUnavailable, last.LastError.Error(), last.LastError)
+	e.RetryAfter = max(time.Until(last.RetryAt), time.Second)
 	return e
 }
 
-// enter tells that a request needs the process; leave must follow.
+// enter tells that a request needs a process; leave must follow.
 func (u *unit) enter() error {
-	s := u.instance.Status()
-	if s.State == instance.Backoff && time.Until(s.RetryAt) > 0 {
-		return cooling(s)
+	if err := u.cooling(); err != nil {
+		return err
 	}
 	u.mu.Lock()
 	u.busy++
 	if u.idle != nil {
 		u.idle.Stop()
 	}
-	u.mu.Unlock()
 	// Asked after busy has been counted. A process that is being unloaded is still shown as draining when changed has looked at busy.
-	if state := u.instance.Status().State; state == instance.Stopped || state == instance.Draining {
-		u.instance.Start()
+	asleep := !slices.ContainsFunc(u.replicas, func(r *replica) bool {
+		state := r.instance.Status().State
+		return !r.leaving && state != instance.Stopped && state != instance.Draining
+	})
+	u.mu.Unlock()
+	if asleep {
+		u.ensure()
 	}
 	return nil
 }
 
-// leave starts the wait for unloading when nobody else needs the process.
+// leave starts the wait for unloading when nobody else needs the processes.
 func (u *unit) leave() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.busy--
+	u.used = time.Now()
 	u.rest()
 }
 
@@ -112,20 +219,29 @@ func (u *unit) rest() {
 	if u.idle != nil {
 		u.idle.Stop()
 	}
-	u.idle = time.AfterFunc(keep, func() {
-		u.mu.Lock()
-		unused := u.busy == 0
-		if unused {
-			u.queue.Gone(u.part.plugin.Name) // a request that enters from now on waits for the next process
-		}
-		u.mu.Unlock()
-		if unused {
-			u.instance.Stop(context.Background())
-		}
-	})
+	u.idle = time.AfterFunc(keep, u.unload)
 }
 
-// close answers what waits and ends the process.
+// unload ends the processes of a plugin that nobody needs.
+func (u *unit) unload() {
+	u.mu.Lock()
+	replicas := slices.Clone(u.replicas)
+	unused := u.busy == 0 && !u.closed
+	if unused {
+		for _, r := range replicas {
+			u.queue.Gone(r.key) // a request that enters from now on waits for the next process
+		}
+	}
+	u.mu.Unlock()
+	if !unused {
+		return
+	}
+	for _, r := range replicas {
+		r.instance.Stop(context.Background())
+	}
+}
+
+// close answers what waits and ends the processes.
 func (u *unit) close(ctx context.Context) {
 	u.queue.Close()
 	u.mu.Lock()
@@ -134,50 +250,31 @@ func (u *unit) close(ctx context.Context) {
 		u.idle.Stop()
 	}
 	u.mu.Unlock()
-	u.settle(ctx)
+	until(ctx, func() bool {
+		waiting, running := u.queue.Load()
+		return waiting+running == 0
+	})
 	u.queue.Fail(&sdk.Error{Code: sdk.CodeUnavailable, Message: "the host is stopping", RetryAfter: 5 * time.Second})
-	u.instance.Close(ctx)
+	var group sync.WaitGroup
+	for _, r := range u.all() {
+		group.Go(func() { r.instance.Close(ctx) })
+	}
+	group.Wait()
 }
 
-// settlePoll is how often a queue is looked at while it empties.
+// settlePoll is how often a condition is looked at that nobody reports.
 const settlePoll = 10 * time.Millisecond
 
-// settle returns when nothing waits or runs any more, or ctx ends.
-func (u *unit) settle(ctx context.Context) {
+// until returns when the condition holds, or false when ctx ends first.
+func until(ctx context.Context, condition func() bool) bool {
 	ticker := time.NewTicker(settlePoll)
 	defer ticker.Stop()
-	for {
-		if waiting, running := u.queue.Load(); waiting+running == 0 {
-			return
-		}
+	for !condition() {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
-}
-
-// describe returns the description that holds: the configured one once it is known.
-func (u *unit) describe() (d sdk.Description, configured bool) {
-	if d := u.instance.Status().Description; d.Endpoint != "" {
-		return d, true
-	}
-	return u.part.description, false
-}
-
-func (u *unit) status() api.Plugin {
-	s := u.instance.Status()
-	waiting, running := u.queue.Load()
-	p := api.Plugin{
-		Name: s.Name, Endpoint: u.part.description.Endpoint, State: string(s.State), PID: s.PID, Device: s.Device,
-		Bytes: s.Bytes, Restarts: s.Restarts, Queue: waiting, Running: running,
-	}
-	if s.State == instance.Loading {
-		p.Stage, p.Progress = s.Stage, s.Fraction
-	}
-	if s.LastError != nil {
-		p.LastError = s.LastError.Error()
-	}
-	return p
+	return true
 }

@@ -41,6 +41,7 @@ func fromDescription(d *pb.Description) Description {
 		Capabilities: Capabilities{
 			MaxConcurrency: int(c.GetMaxConcurrency()), Progress: c.GetProgress(), Previews: c.GetPreviews(),
 			Cancellation: c.GetCancellation(), Deterministic: c.GetDeterministic(),
+			MaxBatch: int(c.GetMaxBatch()), BatchKey: c.GetBatchKey(),
 		},
 	}
 	for _, i := range d.GetInputs() {

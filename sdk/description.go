@@ -121,6 +121,9 @@ type Capabilities struct {
 	Previews       bool // calls Progress.Preview when asked
 	Cancellation   bool // ends within a step of its context
 	Deterministic  bool // the same request gives the same bytes on the same device
+
+	MaxBatch int      // requests that one InferBatch call takes, at most MaxBatchLimit; 0 and 1: the endpoint is no Batcher
+	BatchKey []string // parameters whose values, and image inputs whose counts and sizes, must agree within a batch
 }
 
 // MaxConcurrencyLimit bounds Capabilities.MaxConcurrency: beyond it a process queues, it does not compute.
@@ -170,6 +173,7 @@ func (d Description) Check() error {
 	if n := d.Capabilities.MaxConcurrency; n < 0 || n > MaxConcurrencyLimit {
 		fault("max_concurrency", "is %d: from 1 to %d", n, MaxConcurrencyLimit)
 	}
+	d.checkBatch(fault)
 	if d.MemoryBytes < 0 {
 		fault("memory", "is negative")
 	}

@@ -22,6 +22,7 @@ func toDescription(d Description) *pb.Description {
 		Capabilities: &pb.Capabilities{
 			MaxConcurrency: uint32(max(d.Capabilities.MaxConcurrency, 0)), Progress: d.Capabilities.Progress, Previews: d.Capabilities.Previews,
 			Cancellation: d.Capabilities.Cancellation, Deterministic: d.Capabilities.Deterministic,
+			MaxBatch: uint32(max(d.Capabilities.MaxBatch, 0)), BatchKey: d.Capabilities.BatchKey,
 		},
 	}
 	for _, i := range d.Inputs {

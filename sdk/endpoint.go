@@ -16,6 +16,8 @@ import (
 // Concurrency. Describe may run beside everything else. Infer runs in at most Capabilities.MaxConcurrency goroutines
 // at once, further requests wait in the SDK. Configure, Load and Close never run beside another call but Describe.
 //
+// Batches. An endpoint that computes several requests in hardly more time than one is a Batcher too, and says so in Capabilities.MaxBatch.
+//
 // Cancellation. The context of Load and Infer ends when the caller has gone, when the request's deadline has passed, or
 // when the host shuts the plugin down. Infer must return soon after: within one denoising step is what the host expects of a
 // diffusion model. What it returns then is dropped. A call that never returns makes the host end the process.

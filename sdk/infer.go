@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -45,10 +46,18 @@ func (s *server) Infer(stream grpc.BidiStreamingServer[pb.InferCommands, pb.Infe
 		}
 		for _, c := range commands.GetCommands() {
 			switch x := c.GetCommand().(type) {
+			// Admitted here, in the order of the commands: a cancel that follows must find them.
 			case *pb.InferCommand_Start:
-				// Admitted here, in the order of the commands: a cancel that follows must find it.
-				run, end, err := s.begin(ctx, x.Start.GetId())
-				running.Go(func() { s.serve(ctx, run, end, err, x.Start, out) })
+				p := s.admit(ctx, x.Start, out)
+				running.Go(func() { s.serve(p) })
+			case *pb.InferCommand_Batch:
+				var together []*pending
+				for _, r := range x.Batch.GetRequests() {
+					together = append(together, s.admit(ctx, r, out))
+				}
+				for part := range slices.Chunk(together, s.batchSize()) {
+					running.Go(func() { s.serveBatch(ctx, part) })
+				}
 			case *pb.InferCommand_Cancel:
 				s.cancel(x.Cancel)
 			}
@@ -65,48 +74,81 @@ func (s *server) cancel(id string) {
 	}
 }
 
+// pending is one request on its way to its answer.
+type pending struct {
+	request  *pb.InferRequest
+	refused  error           // why it has not been admitted; run and over are nil then
+	run      context.Context // ends when it is cancelled
+	over     func()          // its work has ended
+	progress *progress
+	ended    sync.Once
+}
+
+func (s *server) admit(ctx context.Context, r *pb.InferRequest, out chan<- *pb.InferEvent) *pending {
+	run, over, err := s.begin(ctx, r.GetId())
+	return &pending{
+		request: r, refused: err, run: run, over: over,
+		progress: &progress{ctx: ctx, id: r.GetId(), out: out, previews: r.GetPreviews(), quiet: r.GetQuiet()},
+	}
+}
+
+// end sends the last event, once.
+func (p *pending) end(result *pb.Result, err error) {
+	p.ended.Do(func() {
+		p.progress.close()
+		if p.over != nil {
+			p.over()
+		}
+		end := &pb.End{Result: result}
+		if err != nil {
+			end = &pb.End{Error: toError(AsError(err))}
+		}
+		p.progress.send(&pb.InferEvent{Event: &pb.InferEvent_End{End: end}})
+	})
+}
+
 // serve answers one request.
-func (s *server) serve(ctx, run context.Context, over func(), err error, r *pb.InferRequest, out chan<- *pb.InferEvent) {
-	p := &progress{ctx: ctx, id: r.GetId(), out: out, previews: r.GetPreviews(), quiet: r.GetQuiet()}
-	end := &pb.End{}
-	if err == nil {
-		end.Result, err = s.answer(run, over, r, p)
+func (s *server) serve(p *pending) {
+	if p.refused != nil {
+		p.end(nil, p.refused)
+		return
 	}
-	if err != nil {
-		end.Error = toError(AsError(err))
-	}
-	p.send(&pb.InferEvent{Event: &pb.InferEvent_End{End: end}})
+	p.end(s.answer(p))
 }
 
 // answer runs the endpoint within the request's context and permits. It returns a result that needs no chunks, and sends another with them.
-func (s *server) answer(ctx context.Context, over func(), r *pb.InferRequest, p *progress) (*pb.Result, error) {
-	defer over()
+func (s *server) answer(p *pending) (*pb.Result, error) {
 	select {
 	case s.permits <- struct{}{}:
 		defer func() { <-s.permits }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case <-p.run.Done():
+		return nil, p.run.Err()
 	}
-	if !p.quiet {
-		p.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}})
+	p.progress.accepted()
+	outcome := s.infer(Call{Context: p.run, Request: fromRequest(p.request), Progress: p.progress})
+	if p.run.Err() != nil {
+		return nil, p.run.Err() // whatever the endpoint made of it
 	}
-	var result Result
-	err := guarded("Infer", func() (err error) {
-		result, err = s.endpoint.Infer(ctx, fromRequest(r), p)
+	return s.reply(p, outcome)
+}
+
+// infer has the endpoint answer one request.
+func (s *server) infer(c Call) Outcome {
+	var out Outcome
+	out.Err = guarded("Infer", func() (err error) {
+		out.Result, err = s.endpoint.Infer(c.Context, c.Request, c.Progress)
 		return err
 	})
-	if ctx.Err() != nil {
-		return nil, ctx.Err() // whatever the endpoint made of it
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.reply(p, r.GetSlot(), result)
+	return out
 }
 
 // reply puts the result's bytes into the slot when they fit there, and sends it with chunks otherwise.
-func (s *server) reply(p *progress, slot *pb.Slot, result Result) (*pb.Result, error) {
-	p.close()
+func (s *server) reply(p *pending, outcome Outcome) (*pb.Result, error) {
+	if outcome.Err != nil {
+		return nil, outcome.Err
+	}
+	result, slot := outcome.Result, p.request.GetSlot()
+	p.progress.close()
 	header := toResult(result)
 	if n := proto.Size(header); n > link.PayloadLimit {
 		return nil, NewError(CodeInternal, fmt.Sprintf("the result has %d bytes beside its images: at most %d", n, link.PayloadLimit), nil)
@@ -125,11 +167,11 @@ func (s *server) reply(p *progress, slot *pb.Slot, result Result) (*pb.Result, e
 	if header.InSlot || total == 0 {
 		return header, nil
 	}
-	p.send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}})
+	p.progress.send(&pb.InferEvent{Event: &pb.InferEvent_Result{Result: header}})
 	for _, i := range result.Images {
 		for data := i.Data; len(data) > 0; {
 			n := min(len(data), link.ChunkSize)
-			p.send(&pb.InferEvent{Event: &pb.InferEvent_Chunk{Chunk: data[:n]}})
+			p.progress.send(&pb.InferEvent{Event: &pb.InferEvent_Chunk{Chunk: data[:n]}})
 			data = data[n:]
 		}
 	}
@@ -155,6 +197,13 @@ func (p *progress) send(e *pb.InferEvent) {
 	select {
 	case p.out <- e:
 	case <-p.ctx.Done():
+	}
+}
+
+// accepted reports that the work begins.
+func (p *progress) accepted() {
+	if !p.quiet {
+		p.send(&pb.InferEvent{Event: &pb.InferEvent_Accepted{Accepted: &pb.Accepted{}}})
 	}
 }
 

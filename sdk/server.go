@@ -104,6 +104,9 @@ func (s *server) Configure(ctx context.Context, r *pb.ConfigureRequest) (*pb.Con
 		d, err = s.endpoint.Configure(ctx, fromConfig(r))
 		return err
 	})
+	if _, ok := s.endpoint.(Batcher); err == nil && !ok && d.Capabilities.Batch() > 1 {
+		err = NewError(CodeInternal, fmt.Sprintf("the description declares batches of %d, but the endpoint has no method InferBatch: add it (sdk.Batcher), or declare 0", d.Capabilities.MaxBatch), nil)
+	}
 	if err != nil {
 		return nil, toStatus(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ func (s *server) infer(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
+	job.Client = client(r)
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, "text/event-stream") {
 		s.stream(ctx, w, job, r.URL.Query().Get("previews") == "true")
@@ -46,6 +48,14 @@ func (s *server) infer(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusOK, NewReply(answer))
 	}
+}
+
+// client is whom requests are fair to: without keys, the address that they come from.
+func client(r *http.Request) string {
+	if address, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return address
+	}
+	return "local" // the control socket
 }
 
 func (s *server) endpoints() string {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/vision19/vision/host/sched"
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/schema"
 )
@@ -16,6 +17,9 @@ type Job struct {
 	Texts      map[string][]string // text inputs
 	Images     map[string][][]byte // image inputs, encoded as they came
 	Parameters map[string]any
+
+	Class  sched.Class // organic unless it says otherwise
+	Client string      // whose request it is: requests of different clients take turns
 }
 
 // Events takes what happens to a job; each function may be nil.
@@ -46,20 +50,46 @@ type Backend interface {
 	Plugins() []Plugin
 }
 
-// Plugin is one line of `vision ps --json`.
+// Plugin is one plugin of `vision ps --json`. Its state and process are those of the replica that is furthest.
 type Plugin struct {
-	Name      string  `json:"name"`
-	Endpoint  string  `json:"endpoint"`
-	State     string  `json:"state"`
-	Stage     string  `json:"stage,omitempty"`    // while loading: what is being done
-	Progress  float64 `json:"progress,omitempty"` // while loading: 0 to 1
-	PID       int     `json:"pid"`
-	Device    string  `json:"device"`
-	Bytes     int64   `json:"bytes"`
-	Restarts  int     `json:"restarts"`
-	Queue     int     `json:"queue"`
-	Running   int     `json:"running"`
-	LastError string  `json:"last_error"`
+	Name      string    `json:"name"`
+	Endpoint  string    `json:"endpoint"`
+	State     string    `json:"state"`
+	Stage     string    `json:"stage,omitempty"`    // while loading: what is being done
+	Progress  float64   `json:"progress,omitempty"` // while loading: 0 to 1
+	PID       int       `json:"pid"`
+	Device    string    `json:"device"`
+	Bytes     int64     `json:"bytes"`    // of all replicas
+	Restarts  int       `json:"restarts"` // of all replicas
+	Queue     int       `json:"queue"`
+	Running   int       `json:"running"`
+	LastError string    `json:"last_error"`
+	Override  string    `json:"dev_override,omitempty"` // the binary that runs in the place of the declared one
+	Replicas  []Replica `json:"replicas"`
+}
+
+// Replica is one process of a plugin.
+type Replica struct {
+	Name      string   `json:"name"`
+	State     string   `json:"state"`
+	PID       int      `json:"pid"`
+	Device    string   `json:"device"`
+	Bytes     int64    `json:"bytes"`          // measured
+	Reserved  int64    `json:"reserved_bytes"` // of the device's budget
+	Restarts  int      `json:"restarts"`
+	Running   int      `json:"running"`
+	IdleMS    float64  `json:"idle_ms"`
+	LastError string   `json:"last_error"`
+	Digest    string   `json:"digest"` // of binary and configuration
+	Sandbox   *Sandbox `json:"sandbox,omitempty"`
+}
+
+// Sandbox says what a process is kept from.
+type Sandbox struct {
+	Files    string `json:"files"`    // "confined", or "open: why"
+	Network  string `json:"network"`  // "none", "tcp refused", or "open: why"
+	Memory   string `json:"memory"`   // "limited", or "open: why"
+	Children string `json:"children"` // "contained", or "open: why"
 }
 
 // CodeNotFound is the class of ErrNotFound; it arises in the host, never in a plugin.

@@ -40,11 +40,13 @@ type Output struct {
 
 // Capabilities is what an endpoint can do beyond answering.
 type Capabilities struct {
-	MaxConcurrency int  `json:"max_concurrency"`
-	Progress       bool `json:"progress"`
-	Previews       bool `json:"previews"`
-	Cancellation   bool `json:"cancellation"`
-	Deterministic  bool `json:"deterministic"`
+	MaxConcurrency int      `json:"max_concurrency"`
+	Progress       bool     `json:"progress"`
+	Previews       bool     `json:"previews"`
+	Cancellation   bool     `json:"cancellation"`
+	Deterministic  bool     `json:"deterministic"`
+	MaxBatch       int      `json:"max_batch,omitempty"` // requests that are computed together at most
+	BatchKey       []string `json:"batch_key,omitempty"` // parameters and image inputs that must agree within a batch
 }
 
 // NewDescription makes the JSON form.

@@ -43,7 +43,7 @@ type DigestError struct {
 
 // Error names both digests and the cure.
 func (e *DigestError) Error() string {
-	return fmt.Sprintf("%s has the SHA-256 %s, pinned is %s: put the pinned file back, or pin this one", e.Source, e.Got, e.Want)
+	return fmt.Sprintf("%s has the SHA-256 %s, pinned is %s: put the pinned file back, or `vision lock` pins this one", e.Source, e.Got, e.Want)
 }
 
 // Resolve copies the binary into the store, unless it is there, and checks it against the pinned digest, which may be "".

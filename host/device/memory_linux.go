@@ -3,6 +3,7 @@ package device
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -46,4 +47,37 @@ func groupLimit() (int64, bool) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 	return n, err == nil
+}
+
+// ProcessPeak returns the most memory that a process has held at once and what it holds now, in bytes of RAM: VmHWM and VmRSS (proc(5)),
+// in which the files that it has mapped count, weights among them.
+func ProcessPeak(pid int) (peak, now int64, err error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, fmt.Errorf("measure the memory of process %d: %w", pid, err)
+	}
+	if peak, now = parseStatus(string(data)); peak == 0 {
+		return 0, 0, fmt.Errorf("measure the memory of process %d: its status has no VmHWM, as that of a process that has ended", pid)
+	}
+	return peak, now, nil
+}
+
+func parseStatus(text string) (peak, now int64) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		kib, err := strconv.ParseInt(fields[1], 10, 64)
+		if err != nil || kib < 0 || kib > 1<<50 {
+			continue
+		}
+		switch fields[0] {
+		case "VmHWM:":
+			peak = kib << 10
+		case "VmRSS:":
+			now = kib << 10
+		}
+	}
+	return peak, now
 }

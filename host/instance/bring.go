@@ -11,18 +11,9 @@ import (
 
 // bring starts, configures and loads one process, and then watches it until it ends. It runs beside the owner.
 func (i *Instance) bring(ctx context.Context, generation int, launched chan<- struct{}) {
-	process, err := i.config.Launch(ctx)
-	if err != nil {
-		close(launched)
-		i.tell(func() { i.fail(generation, err) })
-		return
-	}
-	adopted := i.adopt(generation, process)
-	if !adopted {
-		process.Kill()
-	}
+	process, lease, ok := i.launch(ctx, generation)
 	close(launched)
-	if !adopted {
+	if !ok {
 		return
 	}
 	description, err := i.configure(ctx, process)
@@ -39,24 +30,43 @@ func (i *Instance) bring(ctx context.Context, generation int, launched chan<- st
 		i.tell(func() { i.fail(generation, err) })
 		return
 	}
-	asked, cancel := context.WithTimeout(ctx, i.config.Timing.Answer)
-	health, _ := process.Client().Health(asked) // watch asks again
-	cancel()
+	bytes := lease.Loaded(process.PID())
 	i.tell(func() {
 		if generation == i.generation {
-			i.move(loaded, func(s *Status) { s.Bytes, s.Fraction = health.MemoryBytes, 1 })
+			i.move(loaded, func(s *Status) { s.Bytes, s.Fraction = bytes, 1 })
 		}
 	})
-	i.watch(generation, process)
+	i.watch(generation, process, lease)
+}
+
+// launch takes room for a process and starts it. The owner has both, or nothing has been left behind and the owner has been told.
+func (i *Instance) launch(ctx context.Context, generation int) (Process, Lease, bool) {
+	lease, err := i.config.Admit(ctx)
+	if err != nil {
+		i.tell(func() { i.deny(generation, err) })
+		return nil, nil, false
+	}
+	process, err := i.config.Launch(ctx)
+	if err != nil {
+		lease.Release()
+		i.tell(func() { i.fail(generation, err) })
+		return nil, nil, false
+	}
+	if !i.adopt(generation, process, lease) {
+		process.Kill()
+		lease.Release()
+		return nil, nil, false
+	}
+	return process, lease, true
 }
 
 // adopt gives the process to the owner, so that a stop from now on ends it.
-func (i *Instance) adopt(generation int, process Process) bool {
+func (i *Instance) adopt(generation int, process Process, lease Lease) bool {
 	adopted := make(chan bool, 1)
 	i.tell(func() {
 		current := generation == i.generation && i.status.State == Starting
 		if current {
-			i.process = process
+			i.process, i.lease = process, lease
 			i.status.PID = process.PID()
 			i.publish()
 		}
@@ -107,7 +117,7 @@ const misses = 2
 const dumpTime = 500 * time.Millisecond
 
 // watch asks for the process's health until it ends, and ends it when it does not answer.
-func (i *Instance) watch(generation int, process Process) {
+func (i *Instance) watch(generation int, process Process, lease Lease) {
 	t := i.config.Timing
 	for missed := 0; ; {
 		wait := t.Health
@@ -130,7 +140,10 @@ func (i *Instance) watch(generation int, process Process) {
 		switch {
 		case err == nil && !stuck:
 			missed = 0
-			i.tell(func() { i.measured(generation, health.MemoryBytes) })
+			bytes := lease.Measure(process.PID())
+			i.tell(func() { i.measured(generation, bytes) })
+			continue
+		case i.config.Patient: // its author may have it in a debugger
 			continue
 		case err != nil:
 			if missed++; missed < misses {

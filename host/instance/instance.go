@@ -27,14 +27,24 @@ type Process interface {
 	Kill()                    // at once
 }
 
+// Lease is the room that a process has on its device.
+type Lease interface {
+	Loaded(pid int) (bytes int64)  // the model is loaded: others may load theirs; what it takes is measured
+	Measure(pid int) (bytes int64) // what it takes now
+	Release()                      // the process has ended; returns when its memory has been given back
+}
+
 // Config is what an instance runs.
 type Config struct {
 	Name   string
+	Admit  func(context.Context) (Lease, error) // waits for room; an error means that there is none
 	Launch func(context.Context) (Process, error)
 	Config sdk.Config
 	Log    *slog.Logger
 	Change func(Status) // called after every transition, one call at a time, in order
 	Timing Timing
+	// Patient instances are not ended for being silent: somebody debugs the process.
+	Patient bool
 }
 
 // Timing is every duration that an instance goes by; the zero value of a field is its default.
@@ -46,8 +56,11 @@ type Timing struct {
 	Stall     time.Duration // of a Load that reports no progress, 10 min: reading 10 GB from a slow disk
 	Drain     time.Duration // for the last requests when it is stopped, 30 s
 	FirstWait time.Duration // before the second start in a row that fails, 500 ms; doubled each time
-	MaxWait   time.Duration // 1 min
+	Cooldown  time.Duration // from the fifth failure in a row on, 1 min
 }
+
+// crashLoop is how many starts in a row may end without a good answer before the plugin cools down: four waits, 8 s in all, mend what a restart mends.
+const crashLoop = 5
 
 func (t Timing) filled() Timing {
 	set := func(d *time.Duration, value time.Duration) {
@@ -62,7 +75,7 @@ func (t Timing) filled() Timing {
 	set(&t.Stall, 10*time.Minute)
 	set(&t.Drain, 30*time.Second)
 	set(&t.FirstWait, 500*time.Millisecond)
-	set(&t.MaxWait, time.Minute)
+	set(&t.Cooldown, time.Minute)
 	return t
 }
 
@@ -72,10 +85,12 @@ type Status struct {
 	State       State
 	PID         int
 	Device      string
-	Bytes       int64 // resident memory, as the process last said
+	Bytes       int64 // memory on its device, as last measured
 	Restarts    int   // starts after the first
-	Failures    int   // in a row, without a good answer in between
+	Failures    int   // starts in a row that ended before a good answer
 	LastError   error
+	Denied      bool      // Stopped: there was no room, LastError says for what
+	Since       time.Time // when it came into this state
 	RetryAt     time.Time // Backoff: when the next start is due; not later than now after a process that had answered
 	Fraction    float64   // Loading
 	Stage       string    // Loading
@@ -95,6 +110,7 @@ type Instance struct {
 	// The owner's alone:
 	status     Status
 	process    Process
+	lease      Lease // of the process
 	answered   *atomic.Bool
 	generation int
 	started    bool
@@ -151,7 +167,7 @@ func (i *Instance) move(e event, change func(*Status)) bool {
 	if !ok {
 		return false
 	}
-	i.status.State = next
+	i.status.State, i.status.Since = next, time.Now()
 	if change != nil {
 		change(&i.status)
 	}
@@ -227,6 +243,16 @@ func (i *Instance) Stop(ctx context.Context) {
 	}
 }
 
+// Recycle ends a process that cannot go on, for the reason given, once the requests under way have ended. It is not a failure of its start.
+func (i *Instance) Recycle(reason error) {
+	i.tell(func() {
+		if i.status.State == Ready {
+			i.status.LastError = reason
+			i.end(context.Background())
+		}
+	})
+}
+
 // Close stops the instance for good.
 func (i *Instance) Close(ctx context.Context) {
 	i.close.Do(func() {
@@ -235,35 +261,53 @@ func (i *Instance) Close(ctx context.Context) {
 	})
 }
 
-// Infer sends one checked request to the process. A process that dies under it is one sdk.ErrUnavailable with its last lines.
-func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sink) (sdk.Result, error) {
+// errLost is in the chain of an error of a request whose process has gone.
+var errLost = errors.New("the process was lost")
+
+// Lost reports whether a request failed because its process went, so that another may do it.
+func Lost(err error) bool { return errors.Is(err, errLost) }
+
+// Infer sends one checked request to the process, together with the others of its batch unless that is nil. A process that dies under it is one
+// sdk.ErrUnavailable with its last lines, for which Lost is true.
+func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sink, batch *wire.Batch) (sdk.Result, error) {
 	s := i.now.Load()
 	if s.State != Ready && s.State != Draining || s.process == nil {
-		return sdk.Result{}, &sdk.Error{Code: sdk.CodeBusy, Message: fmt.Sprintf("plugin %s is %s", i.config.Name, s.State), RetryAfter: time.Second}
+		batch.Leave()
+		return sdk.Result{}, sdk.NewError(sdk.CodeUnavailable, fmt.Sprintf("plugin %s is %s", i.config.Name, s.State), errLost)
 	}
-	result, err := s.process.Client().Infer(ctx, s.Description, request, sink)
+	result, err := s.process.Client().Infer(ctx, s.Description, request, sink, batch)
 	switch {
 	case err == nil:
 		s.answered.Store(true)
 	case ctx.Err() != nil:
 		i.cancelled.Store(request.ID, time.Now())
 	case errors.Is(err, sdk.ErrUnavailable) && s.process.Client().Broken():
-		// The connection breaks a moment before the process has been waited for and the state says so.
-		for timeout := time.After(time.Second); s.process == i.now.Load().process; {
-			select {
-			case <-i.now.Load().changed:
-				continue
-			case <-timeout:
-			case <-ctx.Done():
+		err = i.lost(ctx, s, err)
+	}
+	return result, err
+}
+
+// lost waits until the process behind a broken connection has been found dead, which it is a moment later, and says how it ended.
+func (i *Instance) lost(ctx context.Context, s *snapshot, err error) error {
+	for timeout := time.After(time.Second); ; {
+		now := i.now.Load()
+		if now.process != s.process {
+			if now.LastError != nil && now.State != Stopped {
+				err = now.LastError
 			}
 			break
 		}
-		err = s.process.Explain(err)
-		if s.process == i.now.Load().process && ctx.Err() == nil { // it lives, but its connection does not
+		select {
+		case <-now.changed:
+			continue
+		case <-ctx.Done():
+		case <-timeout: // it lives, but its connection does not
+			err = s.process.Explain(err)
 			i.tell(func() { i.fail(s.generation, err) })
 		}
+		break
 	}
-	return result, err
+	return sdk.NewError(sdk.AsError(err).Code, err.Error(), errors.Join(errLost, err))
 }
 
 // begin starts a process in a goroutine of its own, which tells the owner how it goes.
@@ -273,7 +317,7 @@ func (i *Instance) begin(e event) {
 		if i.started {
 			s.Restarts++
 		}
-		s.Fraction, s.Stage, s.RetryAt = 0, "", time.Time{}
+		s.Fraction, s.Stage, s.RetryAt, s.Denied = 0, "", time.Time{}, false
 	}) {
 		cancel()
 		return
@@ -288,12 +332,24 @@ func (i *Instance) begin(e event) {
 // doubling, with jitter so that plugins that fail together do not start together.
 func (i *Instance) backoff() time.Duration {
 	if i.answered.Load() {
-		i.status.Failures = 1
+		i.status.Failures = 0
 		return 0
 	}
 	i.status.Failures++
-	wait := i.config.Timing.FirstWait << min(i.status.Failures-1, 16)
-	return time.Duration(float64(min(wait, i.config.Timing.MaxWait)) * (0.8 + 0.4*rand.Float64()))
+	wait := i.config.Timing.FirstWait << min(i.status.Failures-1, crashLoop)
+	if i.status.Failures >= crashLoop {
+		wait = i.config.Timing.Cooldown
+	}
+	return time.Duration(float64(wait) * (0.8 + 0.4*rand.Float64()))
+}
+
+// deny ends a start for which there is no room. Nothing has failed, so nothing is counted and nothing is tried again until somebody asks.
+func (i *Instance) deny(generation int, err error) {
+	if generation == i.generation {
+		i.generation++
+		i.abort()
+		i.move(denied, func(s *Status) { s.LastError, s.Denied = err, true })
+	}
 }
 
 // fail ends a generation and schedules the next start.
@@ -301,8 +357,8 @@ func (i *Instance) fail(generation int, err error) {
 	if generation != i.generation {
 		return
 	}
-	process := i.process
-	i.process = nil
+	process, lease := i.process, i.lease
+	i.process, i.lease = nil, nil
 	i.abort()
 	wait, before := i.backoff(), i.status.LastError
 	if !i.move(failed, func(s *Status) {
@@ -320,6 +376,7 @@ func (i *Instance) fail(generation int, err error) {
 	go func() {
 		if process != nil {
 			process.Kill()
+			lease.Release()
 		}
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -346,13 +403,14 @@ func (i *Instance) end(ctx context.Context) {
 	}
 	i.abort()
 	i.generation++ // what the old process still reports is void
-	process, generation, launched := i.process, i.generation, i.launched
+	process, lease, generation, launched := i.process, i.lease, i.generation, i.launched
 	go func() {
 		<-launched // a process that is just being started is ended by its start
 		if process != nil {
 			ctx, cancel := context.WithTimeout(ctx, i.config.Timing.Drain)
 			process.Stop(ctx)
 			cancel()
+			lease.Release()
 		}
 		i.tell(func() {
 			if generation == i.generation {
@@ -365,6 +423,6 @@ func (i *Instance) end(ctx context.Context) {
 // gone completes a stop.
 func (i *Instance) gone() {
 	i.generation++
-	i.process = nil
+	i.process, i.lease = nil, nil
 	i.move(stopped, func(s *Status) { s.PID, s.Bytes, s.Failures = 0, 0, 0 })
 }

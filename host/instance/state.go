@@ -21,6 +21,7 @@ const (
 	loading event = "loading" // the process has been started and configured
 	loaded  event = "loaded"
 	failed  event = "failed" // the process died, did not start, or was found unresponsive
+	denied  event = "denied" // there is no room for it
 	retry   event = "retry"  // the wait is over
 	stop    event = "stop"   // somebody wants it stopped
 	stopped event = "stopped"
@@ -29,7 +30,7 @@ const (
 // table is every transition; an event that a state does not name changes nothing.
 var table = map[State]map[event]State{
 	Stopped:  {wanted: Starting},
-	Starting: {loading: Loading, failed: Backoff, stop: Draining},
+	Starting: {loading: Loading, failed: Backoff, denied: Stopped, stop: Draining},
 	Loading:  {loaded: Ready, failed: Backoff, stop: Draining},
 	Ready:    {failed: Backoff, stop: Draining},
 	Draining: {stopped: Stopped},

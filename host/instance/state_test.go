@@ -4,19 +4,19 @@ import "testing"
 
 var (
 	states = []State{Stopped, Starting, Loading, Ready, Draining, Backoff}
-	all    = []event{wanted, loading, loaded, failed, retry, stop, stopped}
+	all    = []event{wanted, loading, loaded, failed, denied, retry, stop, stopped}
 )
 
 func TestTable_is_the_whole_life_of_a_process(t *testing.T) {
 	const none = State("") // the event changes nothing
-	// Columns in the order of all: wanted, loading, loaded, failed, retry, stop, stopped.
+	// Columns in the order of all: wanted, loading, loaded, failed, denied, retry, stop, stopped.
 	want := map[State][]State{
-		Stopped:  {Starting, none, none, none, none, none, none},
-		Starting: {none, Loading, none, Backoff, none, Draining, none},
-		Loading:  {none, none, Ready, Backoff, none, Draining, none},
-		Ready:    {none, none, none, Backoff, none, Draining, none},
-		Draining: {none, none, none, none, none, none, Stopped},
-		Backoff:  {none, none, none, none, Starting, Stopped, none},
+		Stopped:  {Starting, none, none, none, none, none, none, none},
+		Starting: {none, Loading, none, Backoff, Stopped, none, Draining, none},
+		Loading:  {none, none, Ready, Backoff, none, none, Draining, none},
+		Ready:    {none, none, none, Backoff, none, none, Draining, none},
+		Draining: {none, none, none, none, none, none, none, Stopped},
+		Backoff:  {none, none, none, none, none, Starting, Stopped, none},
 	}
 	if len(table) != len(states) || len(want) != len(states) {
 		t.Fatalf("%d states in the table, %d expected of %d", len(table), len(want), len(states))

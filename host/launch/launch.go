@@ -29,7 +29,12 @@ type Spec struct {
 	ScratchDir string        // the plugin's working folder, HOME and TMPDIR; must exist
 	Env        []string      // beside the allow-list, NAME=value
 	Timeout    time.Duration // until the handshake; 0 is DefaultTimeout
-	Log        *slog.Logger  // the plugin's lines, with their own levels
+	Log        *slog.Logger  // the plugin's lines, with their own levels, at most maxLogRate a second
+	Sandbox    Sandbox
+	Source     string // the folder where the binary was found, or ""; readable, and in the plugin's environment as EnvSource
+
+	// Lines is called with every line that the plugin prints, from several goroutines, one call after another; it must not block. Nil is nobody.
+	Lines func(level slog.Level, text string)
 }
 
 // DefaultTimeout is the time until a plugin's handshake. It does not cover loading a model: the SDK answers at once, so a
@@ -61,7 +66,12 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err != nil {
 		spec.Log.Debug("results travel in chunks", "error", err)
 	}
+	security, certificate, err := clientTLS()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
 	run := newProcess(spec, memory)
+	run.cert = certificate
 	timeout := spec.Timeout
 	if timeout == 0 {
 		timeout = DefaultTimeout
@@ -72,10 +82,9 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		VersionedPlugins: wire.Plugins(memory),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
-			run.prepare(cmd.Env, dir)
-			return run, nil
+			return run, run.prepare(cmd.Env, dir)
 		},
-		AutoMTLS:         true,
+		TLSConfig:        security,
 		SkipHostEnv:      true,
 		StartTimeout:     timeout,
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: spec.SocketDir},
@@ -119,6 +128,9 @@ func (p *Process) PID() int { return p.run.pid() }
 
 // Done is closed when the process has ended and its group has been killed.
 func (p *Process) Done() <-chan struct{} { return p.run.done }
+
+// Sandbox says how far the process is confined.
+func (p *Process) Sandbox() Report { return p.run.cage.report }
 
 // Exit says how the process ended, such as "signal: killed"; only after Done.
 func (p *Process) Exit() string { return p.run.exit() }
@@ -193,6 +205,9 @@ func (p *process) explain(err error) error {
 		fmt.Fprintf(&text, "; its last lines:\n  %s", strings.Join(lines, "\n  "))
 	}
 	var typed *sdk.Error
+	if p.outOfMemory() {
+		return sdk.NewError(sdk.CodeOutOfMemory, text.String(), err)
+	}
 	if errors.As(err, &typed) {
 		out := *typed
 		out.Message = text.String()
@@ -218,12 +233,15 @@ func (p *process) environment(handshake []string) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	env = append(env, "HOME="+p.spec.ScratchDir, "TMPDIR="+p.spec.ScratchDir, fmt.Sprintf("%s=%d", wire.EnvParent, os.Getpid()))
+	env = append(env, envClientCert+"="+p.cert, "HOME="+p.spec.ScratchDir, "TMPDIR="+p.spec.ScratchDir, fmt.Sprintf("%s=%d", wire.EnvParent, os.Getpid()))
 	if cache, err := os.UserCacheDir(); err == nil { // HOME is private, the cache of downloaded libraries is not
 		env = append(env, "XDG_CACHE_HOME="+cache)
 	}
 	if p.slots != nil {
 		env = append(env, fmt.Sprintf("%s=3", wire.EnvSlotsFD), fmt.Sprintf("%s=%d", wire.EnvSlotsSize, p.slots.Size()))
+	}
+	if p.spec.Source != "" {
+		env = append(env, EnvSource+"="+p.spec.Source)
 	}
 	return append(env, p.spec.Env...)
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,10 +87,17 @@ func infer(t testing.TB, p *launch.Process, d sdk.Description, prompt string, ra
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	return p.Client().Infer(ctx, d, request(t, d, prompt, raw), wire.Sink{})
+	return p.Client().Infer(ctx, d, request(t, d, prompt, raw), wire.Sink{}, nil)
 }
 
-func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+// alive is false for a process that has ended and waits for its parent, which for an orphan is the system's first process, to notice.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "linux" {
+		return false
+	}
+	return syscall.Kill(pid, 0) == nil && !bytes.Contains(stat, []byte(") Z "))
+}
 
 func empty(t testing.TB, dir string) {
 	t.Helper()
@@ -260,13 +269,7 @@ func TestProcess_death_in_flight_is_one_typed_error_with_the_last_lines(t *testi
 func TestKill_takes_a_child_that_holds_the_pipes(t *testing.T) {
 	s, log := spec(t, "hold-pipes")
 	p := start(t, s)
-	var child int
-	plugintest.Eventually(t, 5*time.Second, "the child's pid", func() bool {
-		_, after, ok := strings.Cut(log.String(), `msg="child `)
-		digits, _, closed := strings.Cut(after, `"`)
-		child, _ = strconv.Atoi(digits)
-		return ok && closed
-	})
+	child := childOf(t, log)
 	began := time.Now()
 	p.Kill()
 	if d := time.Since(began); d > 5*time.Second {
@@ -313,7 +316,7 @@ func TestLargeRequests_pass_up_to_the_limit_and_are_refused_above(t *testing.T) 
 	}{{5 << 20, nil}, {60 << 20, nil}, {65 << 20, sdk.ErrInvalidInput}} {
 		r := request(t, d, "large", nil)
 		r.Images = map[string][]sdk.Image{"image": {{MediaType: sdk.PNG, Width: 1, Height: 1, Data: make([]byte, c.bytes)}}}
-		_, err := p.Client().Infer(t.Context(), d, r, wire.Sink{})
+		_, err := p.Client().Infer(t.Context(), d, r, wire.Sink{}, nil)
 		if c.want == nil && err != nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%d bytes: %v", c.bytes, err)
 		}
@@ -327,7 +330,7 @@ func TestResults_that_do_not_fit_the_wire_harm_only_their_own_request(t *testing
 	started := make(chan struct{}, 1000)
 	go func() {
 		r := request(t, d, "other", map[string]any{"seed": 1, "steps": 20, "step_ms": 20})
-		_, err := p.Client().Infer(t.Context(), d, r, wire.Sink{Step: func(int, int) { started <- struct{}{} }})
+		_, err := p.Client().Infer(t.Context(), d, r, wire.Sink{Step: func(int, int) { started <- struct{}{} }}, nil)
 		other <- err
 	}()
 	<-started
@@ -368,7 +371,7 @@ func TestLargeResults_travel_in_chunks_when_slots_are_taken(t *testing.T) {
 		group.Go(func() {
 			r := request(t, d, "picture", map[string]any{"seed": i, "width": 512, "height": 512})
 			r.ID = strconv.Itoa(i)
-			result, err := p.Client().Infer(t.Context(), d, r, wire.Sink{})
+			result, err := p.Client().Infer(t.Context(), d, r, wire.Sink{}, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -391,7 +394,7 @@ func TestCancel_ends_the_work_within_a_step(t *testing.T) {
 		<-stepped
 		cancel()
 	}()
-	_, err := p.Client().Infer(ctx, d, r, wire.Sink{Step: func(int, int) { stepped <- struct{}{} }})
+	_, err := p.Client().Infer(ctx, d, r, wire.Sink{Step: func(int, int) { stepped <- struct{}{} }}, nil)
 	if !errors.Is(err, sdk.ErrCancelled) {
 		t.Fatal(err)
 	}
@@ -427,15 +430,27 @@ func TestLifeCycle_is_held_against_a_host_that_errs(t *testing.T) {
 }
 
 func TestHostDeath_takes_the_plugin_along(t *testing.T) {
-	if os.Getenv("VISION_TEST_HOST") != "" {
-		s, _ := spec(t, "")
-		s.SocketDir, s.ScratchDir = os.Getenv("VISION_TEST_HOST"), os.Getenv("VISION_TEST_HOST")
-		p, _ := ready(t, s)
-		os.Stdout.WriteString("pid " + strconv.Itoa(p.PID()) + "\n")
-		select {}
+	if os.Getenv("VISION_TEST_HOST") == "" {
+		diesWithItsHost(t, "TestHostDeath_takes_the_plugin_along")
+		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestHostDeath_takes_the_plugin_along$")
-	cmd.Env = append(os.Environ(), "VISION_TEST_HOST="+plugintest.SocketDir(t))
+	waitAsHost(t, launch.Sandbox{})
+}
+
+// waitAsHost is the half of a test that runs as a host in a process of its own.
+func waitAsHost(t *testing.T, sandbox launch.Sandbox) {
+	dir := os.Getenv("VISION_TEST_HOST")
+	p, _ := ready(t, launch.Spec{
+		Name: "echo", Binary: os.Getenv("VISION_TEST_PLUGIN"), SocketDir: dir, ScratchDir: dir, Sandbox: sandbox, Log: slog.New(slog.DiscardHandler),
+	})
+	os.Stdout.WriteString("pid " + strconv.Itoa(p.PID()) + "\n")
+	select {}
+}
+
+// diesWithItsHost runs a test as a host in a process of its own, kills that and waits for the end of its plugin.
+func diesWithItsHost(t *testing.T, test string) {
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), "VISION_TEST_HOST="+plugintest.SocketDir(t), "VISION_TEST_PLUGIN="+plugintest.Echo(t, ""))
 	out := &plugintest.Output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

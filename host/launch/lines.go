@@ -60,17 +60,19 @@ func (r *Ring) Last(n int) []string {
 	return lines
 }
 
-// lineWriter cuts a plugin's output into lines, parses those in hclog's form and logs them all.
+// lineWriter cuts a plugin's output into lines, parses those in hclog's form and hands them on.
 type lineWriter struct {
-	ring *Ring
-	log  *slog.Logger
+	ring  *Ring
+	log   *slog.Logger
+	all   func(level slog.Level, text string) // every line, or nil
+	flood flood
 
 	mu      sync.Mutex
 	partial []byte
 }
 
-func newLineWriter(ring *Ring, log *slog.Logger) *lineWriter {
-	return &lineWriter{ring: ring, log: log}
+func newLineWriter(ring *Ring, log *slog.Logger, all func(slog.Level, string)) *lineWriter {
+	return &lineWriter{ring: ring, log: log, all: all, flood: flood{log: log}}
 }
 
 // Write implements io.Writer and never fails: a plugin must not block on its log.
@@ -103,6 +105,7 @@ func (w *lineWriter) flush() {
 	if len(w.partial) > 0 {
 		w.line()
 	}
+	w.flood.report()
 }
 
 // line logs the partial line and starts the next.
@@ -115,7 +118,12 @@ func (w *lineWriter) line() {
 		shown += " " + a.String()
 	}
 	w.ring.Add(shown)
-	w.log.LogAttrs(context.Background(), level, message, attrs...)
+	if w.all != nil {
+		w.all(level, shown)
+	}
+	if w.flood.admit() {
+		w.log.LogAttrs(context.Background(), level, message, attrs...)
+	}
 }
 
 var levels = map[string]slog.Level{

@@ -50,7 +50,7 @@ func FuzzLineWriter(f *testing.F) {
 	f.Add([]byte(strings.Repeat("x", 70<<10)), uint8(200))
 	f.Fuzz(func(t *testing.T, data []byte, step uint8) {
 		ring := NewRing(8)
-		w := newLineWriter(ring, slog.New(slog.DiscardHandler))
+		w := newLineWriter(ring, slog.New(slog.DiscardHandler), nil)
 		for rest := data; len(rest) > 0; {
 			n := min(len(rest), int(step)+1)
 			if wrote, err := w.Write(rest[:n]); wrote != n || err != nil {

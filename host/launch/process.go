@@ -20,26 +20,29 @@ type process struct {
 	spec  Spec
 	slots *wire.Slots
 	dir   string // go-plugin's socket folder inside spec.SocketDir
+	cert  string // the host's certificate, which the plugin demands
 	ring  *Ring
 	lines *lineWriter // what the plugin prints anywhere, into ring and log
 
 	cmd            *exec.Cmd
+	cage           *cage
 	stdout, stderr *io.PipeReader // what go-plugin reads: the handshake line, and nothing
 
 	mu      sync.Mutex
 	started bool
 	reaped  bool
 	status  string
+	noRAM   bool // the kernel has killed it for its memory
 	done    chan struct{}
 }
 
 func newProcess(spec Spec, slots *wire.Slots) *process {
 	ring := NewRing(ringLines)
-	return &process{spec: spec, slots: slots, ring: ring, lines: newLineWriter(ring, spec.Log), done: make(chan struct{})}
+	return &process{spec: spec, slots: slots, ring: ring, lines: newLineWriter(ring, spec.Log, spec.Lines), done: make(chan struct{})}
 }
 
-// prepare makes the command, with go-plugin's handshake variables and its socket folder.
-func (p *process) prepare(handshake []string, dir string) {
+// prepare makes the command and its confinement, with go-plugin's handshake variables and its socket folder.
+func (p *process) prepare(handshake []string, dir string) (err error) {
 	p.dir = dir
 	p.cmd = exec.Command(p.spec.Binary)
 	p.cmd.Env = p.environment(handshake)
@@ -47,7 +50,10 @@ func (p *process) prepare(handshake []string, dir string) {
 	if p.slots != nil {
 		p.cmd.ExtraFiles = []*os.File{p.slots.File()}
 	}
-	isolate(p.cmd)
+	if p.cage, err = newCage(p.spec, dir, p.cmd.Env); err != nil {
+		return fmt.Errorf("start %s: %w", p.spec.Name, err)
+	}
+	return nil
 }
 
 // drainTime is how long output is read after the process has ended: a child of it may hold the pipes for ever.
@@ -73,14 +79,9 @@ func (p *process) Start(context.Context) error {
 	// The kernel's death signal goes by thread: it fires when the thread that started the child ends. So one goroutine
 	// holds its thread from the start to the end of the process.
 	go lockedThread(func() {
-		err := p.cmd.Start()
+		err := p.begin()
 		outWrite.Close()
 		errWrite.Close()
-		if err == nil {
-			p.mu.Lock()
-			p.started = true
-			p.mu.Unlock()
-		}
 		result <- err
 		if err == nil {
 			p.attend(outRead, errRead, handshake, silence)
@@ -98,17 +99,38 @@ func (p *process) Start(context.Context) error {
 	return nil
 }
 
+// begin starts the process and returns when it is confined and runs the plugin's binary, or has ended without.
+func (p *process) begin() error {
+	err := p.cage.start(p.cmd)
+	if err == nil {
+		p.mu.Lock()
+		p.started = true
+		p.mu.Unlock()
+		if err = p.cage.enter(); err != nil {
+			p.killGroup()
+			_ = reap(p.cmd, p.ended)
+		}
+	}
+	if err != nil {
+		p.cage.close()
+	}
+	return err
+}
+
+// ended kills what the process has left behind, and then its id is nobody's.
+func (p *process) ended() {
+	p.killGroup()
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
+}
+
 // attend reads the output and waits for the end.
 func (p *process) attend(out, errs *os.File, handshake, silence *io.PipeWriter) {
 	var readers sync.WaitGroup
 	readers.Go(func() { p.readStdout(out, handshake) })
 	readers.Go(func() { _, _ = io.Copy(p.lines, errs) })
-	err := reap(p.cmd, func() {
-		p.killGroup()
-		p.mu.Lock()
-		p.reaped = true
-		p.mu.Unlock()
-	})
+	err := reap(p.cmd, p.ended)
 	deadline := time.Now().Add(drainTime)
 	_ = out.SetReadDeadline(deadline)
 	_ = errs.SetReadDeadline(deadline)
@@ -116,15 +138,23 @@ func (p *process) attend(out, errs *os.File, handshake, silence *io.PipeWriter) 
 	out.Close()
 	errs.Close()
 	p.lines.flush()
+	noRAM := p.cage.close()
 	p.mu.Lock()
-	p.status = p.cmd.ProcessState.String()
+	p.status, p.noRAM = p.cmd.ProcessState.String(), noRAM
 	if err != nil && p.cmd.ProcessState == nil {
 		p.status = err.Error()
+	}
+	if noRAM {
+		p.status += killedForMemory(p.spec.Sandbox.memoryLimit())
 	}
 	p.mu.Unlock()
 	close(p.done)
 	handshake.Close()
 	silence.Close()
+}
+
+func killedForMemory(limit int64) string {
+	return fmt.Sprintf(", killed by the kernel for memory: it took more than %d MiB", limit>>20)
 }
 
 var handshakeLine = regexp.MustCompile(`^\d+\|\d+\|(unix|tcp)\|[^|]+\|`)
@@ -170,7 +200,7 @@ func (p *process) killGroup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.started && !p.reaped {
-		killGroup(p.cmd.Process.Pid)
+		p.cage.kill(p.cmd.Process.Pid)
 	}
 }
 
@@ -195,6 +225,12 @@ func (p *process) exit() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.status
+}
+
+func (p *process) outOfMemory() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.noRAM
 }
 
 // Diagnose implements runner.Runner: explain says it better.

@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/diffusion"
 	"github.com/vision19/vision/sdk/diffusion/clip"
-	"github.com/vision19/vision/sdk/imaging"
 	"github.com/vision19/vision/sdk/onnx"
 	"github.com/vision19/vision/sdk/schema"
 )
 
-// The bounds of a request.
-const (
-	maxItems  = 64      // images, and as many texts: what one answer is waited for
-	maxPixels = 8 << 20 // that are decoded at a time: 32 MiB
-)
+// maxItems bounds the images of a request, and its texts: what one answer is waited for.
+const maxItems = 64
 
 // endpoint is clip-embed on one model.
 type endpoint struct {
@@ -40,7 +35,7 @@ func (e *endpoint) Describe() sdk.Description {
 			{Name: "model", Type: schema.String, Format: schema.FormatPath, Required: true, Doc: "A folder of a transformers CLIPModel, exported to ONNX."},
 		}, diffusion.SessionSchema()...),
 		MemoryBytes:  2 << 30,
-		Capabilities: sdk.Capabilities{MaxConcurrency: 1, Progress: true, Cancellation: true, Deterministic: true},
+		Capabilities: sdk.Capabilities{MaxConcurrency: 1, Progress: true, Cancellation: true, Deterministic: true, MaxBatch: maxBatch},
 	}
 }
 
@@ -67,37 +62,8 @@ func (e *endpoint) Load(ctx context.Context, progress sdk.LoadProgress) error {
 
 // Infer implements sdk.Endpoint.
 func (e *endpoint) Infer(ctx context.Context, r sdk.Request, progress sdk.Progress) (sdk.Result, error) {
-	var result sdk.Result
-	images, texts := r.Images["image"], r.Texts["text"]
-	total := len(images) + len(texts)
-	var batch []imaging.Pixels
-	held := 0
-	for i, image := range images {
-		p, err := imaging.Read(image.Data, image.Width*image.Height)
-		if err != nil {
-			return result, sdk.InvalidInput("image", fmt.Sprintf("number %d: %v", i+1, err))
-		}
-		batch, held = append(batch, p), held+image.Width*image.Height
-		if i+1 < len(images) && held < maxPixels {
-			continue
-		}
-		vectors, err := e.encoder.Images(ctx, batch)
-		if err != nil {
-			return result, err
-		}
-		result.Embeddings = append(result.Embeddings, vectors...)
-		batch, held = nil, 0
-		progress.Step(len(result.Embeddings), total)
-	}
-	if len(texts) > 0 {
-		vectors, warnings, err := e.encoder.Texts(ctx, texts)
-		if err != nil {
-			return result, err
-		}
-		result.Embeddings, result.Warnings = append(result.Embeddings, vectors...), warnings
-		progress.Step(total, total)
-	}
-	return result, nil
+	one := e.InferBatch(ctx, []sdk.Call{{Context: ctx, Request: r, Progress: progress}})[0]
+	return one.Result, one.Err
 }
 
 // Close implements sdk.Endpoint.

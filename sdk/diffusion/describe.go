@@ -2,6 +2,7 @@ package diffusion
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/diffusion/scheduler"
@@ -63,7 +64,7 @@ func ConfigSchema() schema.Schema {
 // SessionSchema is the part of a config block that says how ONNX Runtime runs a model.
 func SessionSchema() schema.Schema {
 	return schema.Schema{
-		choice("provider", "cpu", "ONNX Runtime's execution provider.", onnx.Providers()...),
+		choice("provider", autoProvider, "ONNX Runtime's execution provider; auto: cuda on a cuda device, cpu on a cpu device.", append([]string{autoProvider}, onnx.Providers()...)...),
 		{Name: "threads", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(1024), Default: int64(0), Doc: "CPU threads; 0: as many as the device gives."},
 		choice("optimization", "all", "ONNX Runtime's graph optimisation level.", onnx.Optimizations()...),
 	}
@@ -77,9 +78,32 @@ func choice(name, value, doc string, all ...string) schema.Parameter {
 	return schema.Parameter{Name: name, Type: schema.String, Allowed: allowed, Default: value, Doc: doc}
 }
 
-// SessionOptions checks the values of SessionSchema against the machine: ONNX Runtime's library, the provider.
+// autoProvider leaves the choice of the provider to the device.
+const autoProvider = "auto"
+
+// providerOn is the provider to use on a device. It refuses one that would compute elsewhere than where the host has made room: cpu on a GPU
+// would leave that idle, cuda on a CPU would take memory that nobody counts. webgpu finds its device by itself.
+func providerOn(d sdk.Device, asked string) (string, error) {
+	native, needs := "cpu", map[string]string{"cpu": "cpu", "cuda": "cuda", "tensorrt": "cuda"}
+	if d.Kind == "cuda" {
+		native = "cuda"
+	}
+	if asked == autoProvider || asked == "" {
+		return native, nil
+	}
+	if kind := needs[asked]; kind != "" && kind != native {
+		return "", sdk.InvalidInput("provider", fmt.Sprintf("is %q, but the plugin's device %s is of kind %s: set provider = %q or leave it out, or give the plugin a device of kind %s",
+			asked, d.Name, native, native, kind))
+	}
+	return asked, nil
+}
+
+// SessionOptions checks the values of SessionSchema against the device and the machine: ONNX Runtime's library, the provider.
 func SessionOptions(ctx context.Context, c sdk.Config) (onnx.Options, error) {
-	provider := c.Values.String("provider")
+	provider, err := providerOn(c.Device, c.Values.String("provider"))
+	if err != nil {
+		return onnx.Options{}, err
+	}
 	if err := onnx.Probe(ctx, provider); err != nil {
 		return onnx.Options{}, sdk.InvalidInput("provider", err.Error())
 	}

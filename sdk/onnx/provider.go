@@ -73,7 +73,7 @@ func Probe(ctx context.Context, provider string) error {
 		text = "..." + strings.ToValidUTF8(text[len(text)-300:], "")
 	}
 	path, _ := Find()
-	return fmt.Errorf("the provider %s does not work here: set provider = \"cpu\", or %s to a library that has it; %s says: %s (%w)", provider, EnvLibrary, path, text, err)
+	return fmt.Errorf("the provider %s does not work here: set %s to a library that has it, or use the provider cpu on a cpu device; %s says: %s (%w)", provider, EnvLibrary, path, text, err)
 }
 
 // colours are terminal escapes, which the runtime writes into its messages.

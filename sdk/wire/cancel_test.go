@@ -19,7 +19,7 @@ func TestInfer_a_cancel_right_after_the_start_is_not_lost(t *testing.T) {
 	}})
 	for i := range 200 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*5*time.Microsecond)
-		_, err := c.Infer(ctx, d, sdk.Request{ID: strconv.Itoa(i)}, wire.Sink{})
+		_, err := c.Infer(ctx, d, sdk.Request{ID: strconv.Itoa(i)}, wire.Sink{}, nil)
 		cancel()
 		if !errors.Is(err, sdk.ErrDeadline) {
 			t.Fatal(err)
@@ -47,7 +47,7 @@ func TestInfer_many_large_answers_do_not_share_a_message_above_the_limit(t *test
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {
-			if _, err := c.Infer(t.Context(), d, sdk.Request{ID: strconv.Itoa(i), Texts: map[string][]string{"p": {"x"}}}, wire.Sink{}); err != nil {
+			if _, err := c.Infer(t.Context(), d, sdk.Request{ID: strconv.Itoa(i), Texts: map[string][]string{"p": {"x"}}}, wire.Sink{}, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -68,7 +68,7 @@ func TestInfer_a_slow_watcher_does_not_outlast_the_deadline(t *testing.T) {
 		if taken++; taken == 3 {
 			cancel()
 		}
-	}})
+	}}, nil)
 	if taken > 4 || err != nil && !errors.Is(err, sdk.ErrCancelled) {
 		t.Errorf("%d steps were taken after the end, %v", taken, err)
 	}

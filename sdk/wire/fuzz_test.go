@@ -20,6 +20,12 @@ func FuzzFromDescription(f *testing.F) {
 			Output:     &pb.Output{Kind: "image", MediaType: "image/png", MaxBytes: 1<<64 - 1, Dimensions: 1<<32 - 1, Width: &pb.Extent{Input: "a", Times: "p", Plus: []string{"p", ""}}},
 		},
 		{Endpoint: "fuzz", Output: &pb.Output{Kind: "embedding"}, Capabilities: &pb.Capabilities{MaxConcurrency: 1<<32 - 1}},
+		{
+			Endpoint: "fuzz", Output: &pb.Output{Kind: "embedding"}, Inputs: []*pb.Input{{Name: "a", Kind: "image"}},
+			Parameters:   []*pb.Parameter{{Name: "p", Type: "int", Default: &pb.Value{Kind: &pb.Value_Int{Int: 3}}}},
+			Capabilities: &pb.Capabilities{MaxBatch: sdk.MaxBatchLimit, BatchKey: []string{"a", "p"}},
+		},
+		{Endpoint: "fuzz", Output: &pb.Output{Kind: "embedding"}, Capabilities: &pb.Capabilities{MaxBatch: 1<<32 - 1, BatchKey: []string{"", "a"}}},
 	} {
 		data, err := proto.Marshal(d)
 		if err != nil {
@@ -48,12 +54,18 @@ func FuzzFromDescription(f *testing.F) {
 		if n := d.Capabilities.Concurrency(); n < 1 || n > sdk.MaxConcurrencyLimit {
 			t.Errorf("%d requests at once", n)
 		}
+		if n := d.Capabilities.Batch(); n < 1 || n > sdk.MaxBatchLimit {
+			t.Errorf("%d requests in a batch", n)
+		}
 		r, err := d.CheckRequest(sdk.Request{}, nil)
 		if err != nil && !errors.Is(err, sdk.ErrInvalidInput) {
 			t.Error(err)
 		}
 		if err := d.CheckResult(r, sdk.Result{Images: []sdk.Image{{MediaType: sdk.PNG, Width: 1, Height: 1}}}); err == nil {
 			t.Error("no bytes are a picture")
+		}
+		if (d.BatchKeyOf(r) == "") != (d.Capabilities.MaxBatch < 2) {
+			t.Errorf("the key of batches of %d is %q", d.Capabilities.MaxBatch, d.BatchKeyOf(r))
 		}
 		if err == nil {
 			for _, p := range d.Parameters {

@@ -23,25 +23,11 @@ type Sink struct {
 }
 
 // Infer sends a request that has been checked against d, and returns its result, checked against d. The request's ID must be unique among
-// those under way. When ctx ends, Infer returns at once and tells the plugin to stop.
-func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Request, sink Sink) (sdk.Result, error) {
-	if err := ctx.Err(); err != nil {
-		return sdk.Result{}, sdk.AsError(err)
-	}
-	s := c.open()
-	slot, release := c.slots.lend()
-	w := &work{
-		receiver: receiver{limit: d.Output.ByteLimit(), shared: c.slots.slice(slot)},
-		reports:  make(chan func(), maxReports), sink: sink, release: release, done: make(chan struct{}),
-	}
-	message := toRequest(request)
-	if n := proto.Size(message); n > link.PayloadLimit {
-		release()
-		return sdk.Result{}, sdk.NewError(sdk.CodeInvalidInput, fmt.Sprintf("the request has %d bytes: at most %d go to a plugin at once", n, link.PayloadLimit), nil)
-	}
-	message.Slot, message.Previews, message.Quiet = slot, sink.Preview != nil, sink.Accepted == nil && sink.Step == nil
-	if err := s.start(ctx, request.ID, w, message); err != nil {
-		release()
+// those under way. When ctx ends, Infer returns at once and tells the plugin to stop. With a batch, which may be nil, it takes one place of it
+// and leaves together with the others, if d says that the plugin takes batches.
+func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Request, sink Sink, batch *Batch) (sdk.Result, error) {
+	w, err := c.begin(ctx, d, request, sink, batch)
+	if err != nil {
 		return sdk.Result{}, err
 	}
 	for {
@@ -51,7 +37,7 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 			continue
 		case <-w.done:
 		case <-ctx.Done():
-			s.stop(request.ID)
+			w.stream.stop(request.ID)
 			return sdk.Result{}, sdk.AsError(ctx.Err())
 		}
 		break
@@ -65,6 +51,41 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 	return w.result, d.CheckResult(request, w.result)
 }
 
+// begin sends the request. Whatever comes of it, one place of the batch is settled.
+func (c *Client) begin(ctx context.Context, d sdk.Description, request sdk.Request, sink Sink, batch *Batch) (*work, error) {
+	message := toRequest(request)
+	err := ctx.Err()
+	if n := proto.Size(message); err == nil && n > link.PayloadLimit {
+		err = sdk.NewError(sdk.CodeInvalidInput, fmt.Sprintf("the request has %d bytes: at most %d go to a plugin at once", n, link.PayloadLimit), nil)
+	}
+	if err != nil {
+		batch.Leave()
+		return nil, sdk.AsError(err)
+	}
+	slot, release := c.slots.lend()
+	message.Slot, message.Previews, message.Quiet = slot, sink.Preview != nil, sink.Accepted == nil && sink.Step == nil
+	w := &work{
+		receiver: receiver{limit: d.Output.ByteLimit(), shared: c.slots.slice(slot)},
+		stream:   c.open(), reports: make(chan func(), maxReports), sink: sink, release: release, done: make(chan struct{}),
+	}
+	if err := w.stream.register(request.ID, w); err != nil {
+		release()
+		batch.Leave()
+		return nil, err
+	}
+	if batch != nil && d.Capabilities.MaxBatch < 2 {
+		batch.Leave()
+		batch = nil
+	}
+	if batch != nil && batch.join(ctx, w, message) {
+		return w, nil
+	}
+	if !w.stream.start(ctx, message) && w.stream.withdraw(request.ID, w) {
+		return nil, sdk.AsError(ctx.Err())
+	}
+	return w, nil
+}
+
 // maxReports is how many steps and previews of a request wait for whoever takes them.
 const maxReports = 64
 
@@ -74,6 +95,7 @@ const maxWaiting = 256
 // work is one request under way. The stream's reader fills it in and then closes done.
 type work struct {
 	receiver
+	stream  *stream
 	sink    Sink
 	reports chan func()
 	release func() // gives the slot back
@@ -144,35 +166,45 @@ func (c *Client) Broken() bool {
 
 func commandSize(c *pb.InferCommand) int { return 16 + proto.Size(c) }
 
-// start registers the work and sends its request. With an error the work is not registered, and its slot is the caller's to release.
-func (s *stream) start(ctx context.Context, id string, w *work, r *pb.InferRequest) error {
+// register makes the work the one that takes the request's events. With an error its slot is the caller's to release.
+func (s *stream) register(id string, w *work) error {
 	s.mu.Lock()
-	_, twice := s.work[id]
-	err := s.err
-	if err == nil && !twice {
-		s.work[id] = w
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
 	}
-	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if twice || id == "" {
+	if _, twice := s.work[id]; twice || id == "" {
 		return sdk.NewError(sdk.CodeInternal, fmt.Sprintf("the request id %q is empty or in use", id), nil)
 	}
-	select {
-	case s.out <- &pb.InferCommand{Command: &pb.InferCommand_Start{Start: r}}:
-		return nil
-	case <-s.ctx.Done():
-		return nil // fail tells
-	case <-ctx.Done():
-	}
+	s.work[id] = w
+	return nil
+}
+
+// withdraw takes back the work of a request that has not been sent, and reports whether it was still there: fail finishes what it finds.
+func (s *stream) withdraw(id string, w *work) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.work[id] != w {
-		return nil // fail has told, and released
+		return false
 	}
 	delete(s.work, id)
-	return sdk.AsError(ctx.Err())
+	w.release()
+	return true
+}
+
+// start sends a request unless ctx ends first. When the stream has ended, nothing is sent, which fail tells the work.
+func (s *stream) start(ctx context.Context, r *pb.InferRequest) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case s.out <- &pb.InferCommand{Command: &pb.InferCommand_Start{Start: r}}:
+		return true
+	case <-s.ctx.Done():
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // stop tells the plugin to stop working on a request. A plugin that has left so many commands unread reads nothing any more: its connection ends.

@@ -169,18 +169,18 @@ func rich() sdk.Description {
 			{Name: "safety", Type: schema.Bool, Default: true},
 		},
 		MemoryBytes:  6 << 30,
-		Capabilities: sdk.Capabilities{MaxConcurrency: 256, Progress: true, Previews: true, Cancellation: true, Deterministic: true},
+		Capabilities: sdk.Capabilities{MaxConcurrency: 256, Progress: true, Previews: true, Cancellation: true, Deterministic: true, MaxBatch: 64, BatchKey: []string{"steps", "image"}},
 	}
 }
 
 func TestDescription_survives_the_wire(t *testing.T) {
 	configured := make(chan sdk.Config, 1)
-	c := serve(t, &fake{describe: rich, configure: func(_ context.Context, got sdk.Config) (sdk.Description, error) {
+	c := serve(t, &batcher{fake: fake{describe: rich, configure: func(_ context.Context, got sdk.Config) (sdk.Description, error) {
 		configured <- got
 		d := rich()
 		d.Title = "Configured"
 		return d, nil
-	}})
+	}}})
 	got, version, err := c.Describe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestRequest_survives_the_wire(t *testing.T) {
 		},
 		Values: schema.Values{"seed": int64(1 << 40), "strength": -0.25, "style": "", "fast": false},
 	}
-	if _, err := c.Infer(t.Context(), d, want, wire.Sink{}); err != nil {
+	if _, err := c.Infer(t.Context(), d, want, wire.Sink{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-arrived; !reflect.DeepEqual(got, want) {
@@ -251,7 +251,7 @@ func TestResult_survives_the_wire(t *testing.T) {
 	for name, want := range map[string]sdk.Result{"3 MiB": large, "unsafe": unsafe, "small": small} {
 		t.Run(name, func(t *testing.T) {
 			c, d := ready(t, &fake{infer: func(context.Context, sdk.Request, sdk.Progress) (sdk.Result, error) { return want, nil }})
-			got, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{})
+			got, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -271,7 +271,7 @@ func TestResult_of_embeddings_survives_the_wire(t *testing.T) {
 			return sdk.Result{Embeddings: want}, nil
 		},
 	})
-	got, err := c.Infer(t.Context(), d, sdk.Request{ID: "1", Texts: map[string][]string{"text": {"a", "b"}}}, wire.Sink{})
+	got, err := c.Infer(t.Context(), d, sdk.Request{ID: "1", Texts: map[string][]string{"text": {"a", "b"}}}, wire.Sink{}, nil)
 	if err != nil || !reflect.DeepEqual(got.Embeddings, want) {
 		t.Errorf("%v, %v", got.Embeddings, err)
 	}
@@ -282,11 +282,11 @@ func TestResult_beyond_the_declared_bytes_is_refused(t *testing.T) {
 		describe: func() sdk.Description { d := plain(); d.Output.MaxBytes = 47; return d },
 		infer:    func(context.Context, sdk.Request, sdk.Progress) (sdk.Result, error) { return picture(4, 4), nil },
 	})
-	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}); !errors.Is(err, sdk.ErrInternal) || !strings.Contains(err.Error(), "47 bytes") {
+	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil); !errors.Is(err, sdk.ErrInternal) || !strings.Contains(err.Error(), "47 bytes") {
 		t.Error(err)
 	}
 	d.Output.MaxBytes = 48
-	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "2"}, wire.Sink{}); err != nil {
+	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "2"}, wire.Sink{}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -306,7 +306,7 @@ func TestProgress_arrives_in_order_and_only_grows(t *testing.T) {
 	sink := wire.Sink{Accepted: func() { events = append(events, "accepted") }, Step: func(done, total int) {
 		events = append(events, fmt.Sprint("step ", done, "/", total))
 	}}
-	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, sink); err != nil {
+	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, sink, nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"accepted", "step 1/4", "step 3/4", "step 4/4"}; !slices.Equal(events, want) {
@@ -318,7 +318,7 @@ func TestProgress_arrives_in_order_and_only_grows(t *testing.T) {
 			previews = append(previews, i.Width)
 		}
 	}}
-	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "2"}, sink); err != nil {
+	if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "2"}, sink, nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := []int{1, 1, 0, 3, 2, 9, 4}; !slices.Equal(previews, want) {
@@ -371,7 +371,7 @@ func TestErrors_of_every_code_survive_the_wire(t *testing.T) {
 			e := fail(want)
 			e.configure = nil
 			c, d := ready(t, e)
-			if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}); !errors.Is(err, sentinel) || !reflect.DeepEqual(err, error(want)) {
+			if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil); !errors.Is(err, sentinel) || !reflect.DeepEqual(err, error(want)) {
 				t.Errorf("Infer: %+v, want %+v", err, want)
 			}
 			c = serve(t, &fake{load: func(context.Context, sdk.LoadProgress) error { return want }})
@@ -454,9 +454,9 @@ func TestPanic_in_any_method_is_an_internal_error(t *testing.T) {
 			}
 			return picture(1, 1), nil
 		}})
-		_, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{})
+		_, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil)
 		is(t, err, "Infer")
-		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}); err != nil {
+		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil); err != nil {
 			t.Errorf("the next one: %v", err)
 		}
 	})
@@ -501,7 +501,7 @@ func TestCancel_and_deadline_end_the_work_and_are_told_apart(t *testing.T) {
 				cancel()
 			}()
 		}
-		if _, err := c.Infer(ctx, d, sdk.Request{ID: name}, wire.Sink{}); !errors.Is(err, s.want) {
+		if _, err := c.Infer(ctx, d, sdk.Request{ID: name}, wire.Sink{}, nil); !errors.Is(err, s.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()
@@ -515,7 +515,7 @@ func TestCancel_of_a_waiting_request_gives_its_place_back(t *testing.T) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() {
-		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "first"}, wire.Sink{}); err != nil {
+		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "first"}, wire.Sink{}, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -523,7 +523,7 @@ func TestCancel_of_a_waiting_request_gives_its_place_back(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	waits := make(chan error, 1)
 	go func() {
-		_, err := c.Infer(ctx, d, sdk.Request{ID: "second"}, wire.Sink{Accepted: func() { t.Error("the second one was accepted") }})
+		_, err := c.Infer(ctx, d, sdk.Request{ID: "second"}, wire.Sink{Accepted: func() { t.Error("the second one was accepted") }}, nil)
 		waits <- err
 	}()
 	eventually(t, "both are there", func() bool { return slices.Equal(active(t, c), []string{"first", "second"}) })
@@ -557,7 +557,7 @@ func TestConcurrency_is_held_to_what_the_description_says(t *testing.T) {
 			var group sync.WaitGroup
 			for i := range requests {
 				group.Go(func() {
-					if _, err := c.Infer(t.Context(), d, sdk.Request{ID: strconv.Itoa(i)}, wire.Sink{}); err != nil {
+					if _, err := c.Infer(t.Context(), d, sdk.Request{ID: strconv.Itoa(i)}, wire.Sink{}, nil); err != nil {
 						t.Error(err)
 					}
 				})
@@ -587,13 +587,13 @@ func TestRequestID_must_be_given_and_distinct(t *testing.T) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() {
-		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}); err != nil {
+		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil); err != nil {
 			t.Error(err)
 		}
 	})
 	<-entered
 	for _, id := range []string{"", "1"} {
-		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: id}, wire.Sink{}); !errors.Is(err, sdk.ErrInternal) {
+		if _, err := c.Infer(t.Context(), d, sdk.Request{ID: id}, wire.Sink{}, nil); !errors.Is(err, sdk.ErrInternal) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -605,7 +605,7 @@ func TestDrain_refuses_new_requests_and_waits_for_the_others(t *testing.T) {
 	c, d := ready(t, e)
 	first, drained := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := c.Infer(t.Context(), d, sdk.Request{ID: "first"}, wire.Sink{})
+		_, err := c.Infer(t.Context(), d, sdk.Request{ID: "first"}, wire.Sink{}, nil)
 		first <- err
 	}()
 	<-entered
@@ -615,7 +615,7 @@ func TestDrain_refuses_new_requests_and_waits_for_the_others(t *testing.T) {
 		t.Errorf("Drain with a request under way: %v", err)
 	}
 	go func() { drained <- c.Drain(t.Context()) }()
-	_, err := c.Infer(t.Context(), d, sdk.Request{ID: "second"}, wire.Sink{})
+	_, err := c.Infer(t.Context(), d, sdk.Request{ID: "second"}, wire.Sink{}, nil)
 	if !errors.Is(err, sdk.ErrBusy) || sdk.AsError(err).RetryAfter <= 0 {
 		t.Errorf("Infer while draining: %v", err)
 	}
@@ -651,7 +651,7 @@ func TestShutdown_cancels_what_runs_and_closes_once_after_it(t *testing.T) {
 	c, d := ready(t, e)
 	done := make(chan error, 1)
 	go func() {
-		_, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{})
+		_, err := c.Infer(t.Context(), d, sdk.Request{ID: "1"}, wire.Sink{}, nil)
 		done <- err
 	}()
 	<-entered
@@ -717,7 +717,7 @@ func TestLifeCycle_holds_whatever_the_host_calls(t *testing.T) {
 	}
 	load := func() error { return c.Load(t.Context(), func(float64, string) {}) }
 	infer := func() error {
-		_, err := c.Infer(t.Context(), plain(), sdk.Request{ID: "1"}, wire.Sink{})
+		_, err := c.Infer(t.Context(), plain(), sdk.Request{ID: "1"}, wire.Sink{}, nil)
 		return err
 	}
 	configure := func() error {
@@ -770,7 +770,7 @@ func TestConnection_that_breaks_is_unavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := wire.New(conn, nil).Infer(t.Context(), plain(), sdk.Request{ID: "1"}, wire.Sink{}); !errors.Is(err, sdk.ErrUnavailable) {
+	if _, err := wire.New(conn, nil).Infer(t.Context(), plain(), sdk.Request{ID: "1"}, wire.Sink{}, nil); !errors.Is(err, sdk.ErrUnavailable) {
 		t.Error(err)
 	}
 }

@@ -7,16 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/vision19/vision/host"
 	"github.com/vision19/vision/host/config"
 	"github.com/vision19/vision/host/device"
+	"github.com/vision19/vision/host/launch"
 	"github.com/vision19/vision/sdk"
 )
 
@@ -115,7 +116,7 @@ func (a *app) examineModel(ctx context.Context, dir string) []check {
 }
 
 func (a *app) examine(ctx context.Context) []check {
-	checks := []check{memoryCheck(), gpuCheck(ctx), a.hostCheck()}
+	checks := append([]check{memoryCheck(), gpuCheck(ctx), a.hostCheck()}, sandboxChecks(launch.Support())...)
 	cfg, diags := config.Load(a.files(nil)...)
 	h, more := host.New(ctx, cfg, host.Options{StateDir: a.state, Log: slog.New(slog.DiscardHandler)})
 	defer closeHost(h)
@@ -124,11 +125,14 @@ func (a *app) examine(ctx context.Context) []check {
 		more = append(more, wrong...)
 	}
 	for _, d := range append(diags, more...) {
-		place := "configuration"
+		place, status := "configuration", "fail"
 		if d.Subject != nil {
 			place = config.Place(*d.Subject)
 		}
-		checks = append(checks, check{Name: place, Status: "fail", Finding: strings.ReplaceAll(d.Summary+": "+d.Detail, "\n", " "), Cure: "do what the finding says; `vision validate` shows the line"})
+		if d.Severity == hcl.DiagWarning {
+			status = "warn"
+		}
+		checks = append(checks, check{Name: place, Status: status, Finding: strings.ReplaceAll(d.Summary+": "+d.Detail, "\n", " "), Cure: "do what the finding says; `vision validate` shows the line"})
 	}
 	if !append(diags, more...).HasErrors() {
 		for _, p := range cfg.Plugins {
@@ -150,11 +154,36 @@ func memoryCheck() check {
 }
 
 func gpuCheck(ctx context.Context) check {
-	out, err := exec.CommandContext(ctx, "nvidia-smi", "-L").Output()
-	if err != nil {
+	inventory, err := device.Find(ctx)
+	switch {
+	case err != nil:
+		return check{"gpu", "fail", err.Error(), "run nvidia-smi by hand; mend the driver"}
+	case len(inventory.GPUs) == 0:
 		return check{"gpu", "ok", "no NVIDIA GPU found: plugins run on the CPU", ""}
 	}
-	return check{"gpu", "ok", strings.TrimSpace(string(out)), ""}
+	var found []string
+	for _, g := range inventory.GPUs {
+		found = append(found, g.String())
+	}
+	return check{"gpu", "ok", strings.Join(found, "\n"), ""}
+}
+
+// sandboxChecks say what plugin processes can be kept from on this machine; what they cannot be is a warning of its own.
+func sandboxChecks(r launch.Report) []check {
+	var checks []check
+	for _, c := range []struct{ name, holds, cure string }{
+		{"files", r.Files, "a Linux kernel of 5.13 or newer with Landlock enabled (lsm=...,landlock) confines them"},
+		{"network", r.Network, "run the host as root, or allow unprivileged user namespaces; Landlock alone, from Linux 6.7 on, refuses TCP"},
+		{"memory", r.Memory, "delegate a control group (v2) to the host: systemd's Delegate=yes"},
+		{"children", r.Children, "delegate a control group (v2) to the host: systemd's Delegate=yes"},
+	} {
+		k := check{Name: "sandbox", Status: "ok", Finding: c.name + ": " + c.holds}
+		if strings.HasPrefix(c.holds, "open") {
+			k.Status, k.Cure = "warn", c.cure
+		}
+		checks = append(checks, k)
+	}
+	return checks
 }
 
 func (a *app) hostCheck() check {

@@ -63,6 +63,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&a.state, "state", state, "`DIR` of the state; also VISION_STATE")
 	flags.StringVar(&a.level, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error (default info for run, none for other commands)")
 	root.AddCommand(a.runCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.describeCommand(), a.doctorCommand(), a.psCommand(), a.generateCommand())
+	root.AddCommand(a.lockCommand(), a.logsCommand(), a.reloadCommand())
 	return root
 }
 
@@ -98,11 +99,19 @@ const silent = slog.LevelError + 1
 
 // open loads the configuration and makes a host. Every fault has been printed when ok is false; the host may still plan.
 func (a *app) open(ctx context.Context, files []string, log *slog.Logger, change func(*config.Config)) (h *host.Host, c *config.Config, ok bool) {
-	c, diags := config.Load(files...)
-	if change != nil {
-		change(c)
-	}
-	h, more := host.New(ctx, c, host.Options{StateDir: a.state, Log: log})
+	return a.openWith(ctx, func() (*config.Config, hcl.Diagnostics) {
+		c, diags := config.Load(files...)
+		if change != nil {
+			change(c)
+		}
+		return c, diags
+	}, host.Options{Log: log})
+}
+
+func (a *app) openWith(ctx context.Context, load func() (*config.Config, hcl.Diagnostics), o host.Options) (h *host.Host, c *config.Config, ok bool) {
+	c, diags := load()
+	o.StateDir = a.state
+	h, more := host.New(ctx, c, o)
 	diags = append(diags, more...)
 	show(c, diags)
 	return h, c, h != nil && !diags.HasErrors()

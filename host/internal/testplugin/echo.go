@@ -108,6 +108,9 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // fault breaks one request.
 func fault(name string, good sdk.Result) (sdk.Result, error) {
+	if what, argument, ok := strings.Cut(name, ":"); ok {
+		return probe(what, argument, good)
+	}
 	switch name {
 	case "panic":
 		panic("index out of range")

@@ -37,6 +37,8 @@ func startFault(fault string) {
 		time.Sleep(time.Minute)
 	case "hold-pipes":
 		hold()
+	case "no-certificate": // go-plugin then serves without TLS
+		_ = os.Unsetenv("PLUGIN_CLIENT_CERT")
 	}
 }
 

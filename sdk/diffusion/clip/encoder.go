@@ -48,7 +48,7 @@ func Load(ctx context.Context, m Model, o onnx.Options, progress sdk.LoadProgres
 		return nil, errors.Join(fmt.Errorf("%s takes input_ids of %v, but the tokenizer gives %d a text: set model_max_length in tokenizer_config.json", m.text, ids.Shape, e.tokenizer.Length()), e.Close())
 	}
 	progress(0.8, "warming up")
-	if _, _, err := e.Texts(ctx, []string{""}); err != nil {
+	if _, err := e.Texts(ctx, []string{""}); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	if _, err := e.Images(ctx, []imaging.Pixels{{Width: 1, Height: 1, Channels: 3, Pix: make([]byte, 3)}}); err != nil {
@@ -85,20 +85,35 @@ func (e *Encoder) Images(ctx context.Context, pictures []imaging.Pixels) ([][]fl
 	})
 }
 
-// Texts embeds texts: a unit vector of the model's dimensions each, in their order. The warnings name what the model does not take in. It
-// ends soon after its context.
-func (e *Encoder) Texts(ctx context.Context, texts []string) (vectors [][]float32, warnings []string, err error) {
-	vectors, err = e.embed(ctx, e.text, "input_ids", "text_embeds", len(texts), func(which []int) (map[string]onnx.Tensor, error) {
+// Prepared embeds pictures that the model's Preprocessor has been applied to, as Images does. AtOnce of them at a time leave no place of the
+// graph's batch empty.
+func (e *Encoder) Prepared(ctx context.Context, pictures [][]float32) ([][]float32, error) {
+	return e.embed(ctx, e.vision, "pixel_values", "image_embeds", len(pictures), func(which []int) (map[string]onnx.Tensor, error) {
+		var pixels []float32
+		for _, i := range which {
+			pixels = append(pixels, pictures[i]...)
+		}
+		return e.pixels(pixels, len(which)), nil
+	})
+}
+
+// AtOnce is how many pictures run at a time.
+func (e *Encoder) AtOnce() int {
+	if size, fixed := fixedBatch(e.vision, "pixel_values"); fixed {
+		return size
+	}
+	return maxBatch
+}
+
+// Texts embeds texts: a unit vector of the model's dimensions each, in their order. It ends soon after its context.
+func (e *Encoder) Texts(ctx context.Context, texts []string) ([][]float32, error) {
+	return e.embed(ctx, e.text, "input_ids", "text_embeds", len(texts), func(which []int) (map[string]onnx.Tensor, error) {
 		batch := make([]string, len(which))
 		for k, i := range which {
 			batch[k] = texts[i]
 		}
 		return e.ids(batch), nil
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return vectors, e.warnings(texts), nil
 }
 
 // embed runs one tower on batches of its inputs, which are made when their turn comes.
@@ -207,8 +222,8 @@ func (e *Encoder) halves(s *onnx.Session, inputs map[string]onnx.Tensor) map[str
 	return shapes
 }
 
-// warnings tells what of the texts the model does not take in.
-func (e *Encoder) warnings(texts []string) []string {
+// Warnings tells what of the texts the model does not take in.
+func (e *Encoder) Warnings(texts []string) []string {
 	var out []string
 	for i, text := range texts {
 		which := "the text"

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -168,8 +169,8 @@ func TestTexts_are_unit_vectors_in_order(t *testing.T) {
 			for i := range n {
 				texts = append(texts, strings.Repeat("a ", i%5)+"the")
 			}
-			got, warnings, err := e.Texts(t.Context(), texts)
-			if err != nil || len(got) != n || len(warnings) > 0 {
+			got, err := e.Texts(t.Context(), texts)
+			if warnings := e.Warnings(texts); err != nil || len(got) != n || len(warnings) > 0 {
 				t.Fatalf("%d vectors of %d texts, %q, %v", len(got), n, warnings, err)
 			}
 			for i, v := range got {
@@ -199,16 +200,40 @@ func simple(t testing.TB) *Encoder {
 	return load(t, dir)
 }
 
-func TestTexts_warns_of_what_it_does_not_read(t *testing.T) {
+func TestWarnings_tell_what_is_not_read(t *testing.T) {
 	e := simple(t)
-	_, one, err := e.Texts(t.Context(), []string{"a zyxwvq"})
-	if err != nil || len(one) != 1 || !strings.Contains(one[0], "zyxwvq") {
-		t.Errorf("%q, %v", one, err)
+	if one := e.Warnings([]string{"a zyxwvq"}); len(one) != 1 || !strings.Contains(one[0], "zyxwvq") {
+		t.Errorf("%q", one)
 	}
-	_, two, err := e.Texts(t.Context(), []string{"a the", strings.Repeat("a the ", 20)})
-	if err != nil || len(two) != 1 || !strings.Contains(two[0], "text 2 is longer") || !strings.Contains(two[0], "12 tokens") {
-		t.Errorf("%q, %v", two, err)
+	two := e.Warnings([]string{"a the", strings.Repeat("a the ", 20)})
+	if len(two) != 1 || !strings.Contains(two[0], "text 2 is longer") || !strings.Contains(two[0], "12 tokens") {
+		t.Errorf("%q", two)
 	}
+}
+
+func TestPrepared_is_what_Images_gives(t *testing.T) {
+	each(t, func(t *testing.T, e *Encoder, _ float64) {
+		if want, fixed := fixedBatch(e.vision, "pixel_values"); fixed && e.AtOnce() != want || !fixed && e.AtOnce() != maxBatch {
+			t.Errorf("%d at once", e.AtOnce())
+		}
+		var pictures []imaging.Pixels
+		var prepared [][]float32
+		for i := range maxBatch + 1 {
+			p := imaging.Flat(2, 2, byte(i), 7, 9)
+			one, err := e.model.Preprocessor.Apply(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pictures, prepared = append(pictures, p), append(prepared, one)
+		}
+		want, err := e.Images(t.Context(), pictures)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Prepared(t.Context(), prepared); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("other vectors, %v", err)
+		}
+	})
 }
 
 func TestImages_without_a_direction_are_an_error(t *testing.T) {
@@ -233,7 +258,7 @@ func TestEncoder_ends_with_its_context(t *testing.T) {
 	if _, err := e.Images(ctx, []imaging.Pixels{imaging.Flat(2, 2, 1, 1, 1)}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, _, err := e.Texts(ctx, []string{"a the"}); !errors.Is(err, context.Canceled) {
+	if _, err := e.Texts(ctx, []string{"a the"}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

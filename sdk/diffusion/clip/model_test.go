@@ -145,7 +145,7 @@ func TestLoad_reports_its_progress(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := e.Texts(t.Context(), []string{"a"}); err == nil {
+	if _, err := e.Texts(t.Context(), []string{"a"}); err == nil {
 		t.Error("a closed model answers")
 	}
 }

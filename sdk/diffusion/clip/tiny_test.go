@@ -60,9 +60,9 @@ func TestTiny_finds_the_caption_of_a_picture(t *testing.T) {
 			}
 		}
 	}
-	texts, warnings, err := e.Texts(t.Context(), captions)
-	if err != nil || len(warnings) > 0 {
-		t.Fatal(warnings, err)
+	texts, err := e.Texts(t.Context(), captions)
+	if warnings := e.Warnings(captions); err != nil || len(warnings) > 0 {
+		t.Fatalf("%q, %v", warnings, err)
 	}
 	images, err := e.Images(t.Context(), pictures)
 	if err != nil {

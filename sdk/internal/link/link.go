@@ -13,7 +13,8 @@ import (
 const Major = 1
 
 // Minor counts the additions to the protocol within the major. A peer with a lower minor does not send the newer fields.
-const Minor = 0
+// 1: batches, which only a plugin gets whose capabilities declare them.
+const Minor = 1
 
 // Name is the name under which the one plugin of a process is dispensed.
 const Name = "vision"

@@ -649,6 +649,8 @@ type Capabilities struct {
 	Previews       bool                   `protobuf:"varint,3,opt,name=previews,proto3" json:"previews,omitempty"`
 	Cancellation   bool                   `protobuf:"varint,4,opt,name=cancellation,proto3" json:"cancellation,omitempty"`
 	Deterministic  bool                   `protobuf:"varint,5,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
+	MaxBatch       uint32                 `protobuf:"varint,6,opt,name=max_batch,json=maxBatch,proto3" json:"max_batch,omitempty"` // above 1 only of a plugin that takes InferBatch
+	BatchKey       []string               `protobuf:"bytes,7,rep,name=batch_key,json=batchKey,proto3" json:"batch_key,omitempty"`  // parameters and image inputs that must agree within a batch
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -716,6 +718,20 @@ func (x *Capabilities) GetDeterministic() bool {
 		return x.Deterministic
 	}
 	return false
+}
+
+func (x *Capabilities) GetMaxBatch() uint32 {
+	if x != nil {
+		return x.MaxBatch
+	}
+	return 0
+}
+
+func (x *Capabilities) GetBatchKey() []string {
+	if x != nil {
+		return x.BatchKey
+	}
+	return nil
 }
 
 type Description struct {
@@ -1532,6 +1548,7 @@ type InferCommand struct {
 	//
 	//	*InferCommand_Start
 	//	*InferCommand_Cancel
+	//	*InferCommand_Batch
 	Command       isInferCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1592,6 +1609,15 @@ func (x *InferCommand) GetCancel() string {
 	return ""
 }
 
+func (x *InferCommand) GetBatch() *InferBatch {
+	if x != nil {
+		if x, ok := x.Command.(*InferCommand_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isInferCommand_Command interface {
 	isInferCommand_Command()
 }
@@ -1604,9 +1630,60 @@ type InferCommand_Cancel struct {
 	Cancel string `protobuf:"bytes,2,opt,name=cancel,proto3,oneof"` // the id of a request, which may be over
 }
 
+type InferCommand_Batch struct {
+	Batch *InferBatch `protobuf:"bytes,3,opt,name=batch,proto3,oneof"` // only to a plugin that declares max_batch above 1
+}
+
 func (*InferCommand_Start) isInferCommand_Command() {}
 
 func (*InferCommand_Cancel) isInferCommand_Command() {}
+
+func (*InferCommand_Batch) isInferCommand_Command() {}
+
+// InferBatch is requests that the plugin may work on together. Each is answered by its own events, and cancelled by its own id.
+type InferBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      []*InferRequest        `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InferBatch) Reset() {
+	*x = InferBatch{}
+	mi := &file_v1_plugin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InferBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InferBatch) ProtoMessage() {}
+
+func (x *InferBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_v1_plugin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InferBatch.ProtoReflect.Descriptor instead.
+func (*InferBatch) Descriptor() ([]byte, []int) {
+	return file_v1_plugin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *InferBatch) GetRequests() []*InferRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
 
 type InferRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1623,7 +1700,7 @@ type InferRequest struct {
 
 func (x *InferRequest) Reset() {
 	*x = InferRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[23]
+	mi := &file_v1_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +1712,7 @@ func (x *InferRequest) String() string {
 func (*InferRequest) ProtoMessage() {}
 
 func (x *InferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[23]
+	mi := &file_v1_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +1725,7 @@ func (x *InferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InferRequest.ProtoReflect.Descriptor instead.
 func (*InferRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{23}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *InferRequest) GetId() string {
@@ -1711,7 +1788,7 @@ type Slot struct {
 
 func (x *Slot) Reset() {
 	*x = Slot{}
-	mi := &file_v1_plugin_proto_msgTypes[24]
+	mi := &file_v1_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1800,7 @@ func (x *Slot) String() string {
 func (*Slot) ProtoMessage() {}
 
 func (x *Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[24]
+	mi := &file_v1_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +1813,7 @@ func (x *Slot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slot.ProtoReflect.Descriptor instead.
 func (*Slot) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{24}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Slot) GetOffset() uint64 {
@@ -1762,7 +1839,7 @@ type InferEvents struct {
 
 func (x *InferEvents) Reset() {
 	*x = InferEvents{}
-	mi := &file_v1_plugin_proto_msgTypes[25]
+	mi := &file_v1_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1851,7 @@ func (x *InferEvents) String() string {
 func (*InferEvents) ProtoMessage() {}
 
 func (x *InferEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[25]
+	mi := &file_v1_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1864,7 @@ func (x *InferEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InferEvents.ProtoReflect.Descriptor instead.
 func (*InferEvents) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{25}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *InferEvents) GetEvents() []*InferEvent {
@@ -1815,7 +1892,7 @@ type InferEvent struct {
 
 func (x *InferEvent) Reset() {
 	*x = InferEvent{}
-	mi := &file_v1_plugin_proto_msgTypes[26]
+	mi := &file_v1_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1904,7 @@ func (x *InferEvent) String() string {
 func (*InferEvent) ProtoMessage() {}
 
 func (x *InferEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[26]
+	mi := &file_v1_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1917,7 @@ func (x *InferEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InferEvent.ProtoReflect.Descriptor instead.
 func (*InferEvent) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{26}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *InferEvent) GetId() string {
@@ -1959,7 +2036,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_v1_plugin_proto_msgTypes[27]
+	mi := &file_v1_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2048,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[27]
+	mi := &file_v1_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2061,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{27}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 // End is the last event of a request: the plugin works on it no more.
@@ -1998,7 +2075,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_v1_plugin_proto_msgTypes[28]
+	mi := &file_v1_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2087,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[28]
+	mi := &file_v1_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2100,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{28}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *End) GetError() *Error {
@@ -2050,7 +2127,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_v1_plugin_proto_msgTypes[29]
+	mi := &file_v1_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2139,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[29]
+	mi := &file_v1_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2152,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{29}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Step) GetDone() uint32 {
@@ -2108,7 +2185,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_v1_plugin_proto_msgTypes[30]
+	mi := &file_v1_plugin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2197,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[30]
+	mi := &file_v1_plugin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2210,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{30}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Result) GetImages() []*Blob {
@@ -2197,7 +2274,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_v1_plugin_proto_msgTypes[31]
+	mi := &file_v1_plugin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2286,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[31]
+	mi := &file_v1_plugin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,7 +2299,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{31}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Blob) GetMediaType() string {
@@ -2262,7 +2339,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_v1_plugin_proto_msgTypes[32]
+	mi := &file_v1_plugin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2351,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[32]
+	mi := &file_v1_plugin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2364,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{32}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Embedding) GetValues() []float32 {
@@ -2308,7 +2385,7 @@ type Features struct {
 
 func (x *Features) Reset() {
 	*x = Features{}
-	mi := &file_v1_plugin_proto_msgTypes[33]
+	mi := &file_v1_plugin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +2397,7 @@ func (x *Features) String() string {
 func (*Features) ProtoMessage() {}
 
 func (x *Features) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[33]
+	mi := &file_v1_plugin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2333,7 +2410,7 @@ func (x *Features) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Features.ProtoReflect.Descriptor instead.
 func (*Features) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{33}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Features) GetHashes() map[string]string {
@@ -2358,7 +2435,7 @@ type HealthRequest struct {
 
 func (x *HealthRequest) Reset() {
 	*x = HealthRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[34]
+	mi := &file_v1_plugin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2447,7 @@ func (x *HealthRequest) String() string {
 func (*HealthRequest) ProtoMessage() {}
 
 func (x *HealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[34]
+	mi := &file_v1_plugin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2460,7 @@ func (x *HealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
 func (*HealthRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{34}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{35}
 }
 
 type HealthResponse struct {
@@ -2397,7 +2474,7 @@ type HealthResponse struct {
 
 func (x *HealthResponse) Reset() {
 	*x = HealthResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[35]
+	mi := &file_v1_plugin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2486,7 @@ func (x *HealthResponse) String() string {
 func (*HealthResponse) ProtoMessage() {}
 
 func (x *HealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[35]
+	mi := &file_v1_plugin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2499,7 @@ func (x *HealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthResponse.ProtoReflect.Descriptor instead.
 func (*HealthResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{35}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *HealthResponse) GetState() string {
@@ -2454,7 +2531,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[36]
+	mi := &file_v1_plugin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +2543,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[36]
+	mi := &file_v1_plugin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +2556,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{36}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{37}
 }
 
 type DrainResponse struct {
@@ -2490,7 +2567,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[37]
+	mi := &file_v1_plugin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2579,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[37]
+	mi := &file_v1_plugin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2592,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{37}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{38}
 }
 
 type ShutdownRequest struct {
@@ -2526,7 +2603,7 @@ type ShutdownRequest struct {
 
 func (x *ShutdownRequest) Reset() {
 	*x = ShutdownRequest{}
-	mi := &file_v1_plugin_proto_msgTypes[38]
+	mi := &file_v1_plugin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2615,7 @@ func (x *ShutdownRequest) String() string {
 func (*ShutdownRequest) ProtoMessage() {}
 
 func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[38]
+	mi := &file_v1_plugin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2628,7 @@ func (x *ShutdownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownRequest.ProtoReflect.Descriptor instead.
 func (*ShutdownRequest) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{38}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{39}
 }
 
 type ShutdownResponse struct {
@@ -2562,7 +2639,7 @@ type ShutdownResponse struct {
 
 func (x *ShutdownResponse) Reset() {
 	*x = ShutdownResponse{}
-	mi := &file_v1_plugin_proto_msgTypes[39]
+	mi := &file_v1_plugin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2651,7 @@ func (x *ShutdownResponse) String() string {
 func (*ShutdownResponse) ProtoMessage() {}
 
 func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_v1_plugin_proto_msgTypes[39]
+	mi := &file_v1_plugin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2664,7 @@ func (x *ShutdownResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownResponse.ProtoReflect.Descriptor instead.
 func (*ShutdownResponse) Descriptor() ([]byte, []int) {
-	return file_v1_plugin_proto_rawDescGZIP(), []int{39}
+	return file_v1_plugin_proto_rawDescGZIP(), []int{40}
 }
 
 var File_v1_plugin_proto protoreflect.FileDescriptor
@@ -2656,13 +2733,15 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"dimensions\x18\x05 \x01(\rR\n" +
 	"dimensions\x12\x1b\n" +
-	"\tmax_bytes\x18\x06 \x01(\x04R\bmaxBytes\"\xb9\x01\n" +
+	"\tmax_bytes\x18\x06 \x01(\x04R\bmaxBytes\"\xf3\x01\n" +
 	"\fCapabilities\x12'\n" +
 	"\x0fmax_concurrency\x18\x01 \x01(\rR\x0emaxConcurrency\x12\x1a\n" +
 	"\bprogress\x18\x02 \x01(\bR\bprogress\x12\x1a\n" +
 	"\bpreviews\x18\x03 \x01(\bR\bpreviews\x12\"\n" +
 	"\fcancellation\x18\x04 \x01(\bR\fcancellation\x12$\n" +
-	"\rdeterministic\x18\x05 \x01(\bR\rdeterministic\"\xd4\x03\n" +
+	"\rdeterministic\x18\x05 \x01(\bR\rdeterministic\x12\x1b\n" +
+	"\tmax_batch\x18\x06 \x01(\rR\bmaxBatch\x12\x1b\n" +
+	"\tbatch_key\x18\a \x03(\tR\bbatchKey\"\xd4\x03\n" +
 	"\vDescription\x12\x1a\n" +
 	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x10\n" +
@@ -2719,11 +2798,15 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x05Texts\x12\x14\n" +
 	"\x05texts\x18\x01 \x03(\tR\x05texts\"K\n" +
 	"\rInferCommands\x12:\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1e.vision.plugin.v1.InferCommandR\bcommands\"k\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1e.vision.plugin.v1.InferCommandR\bcommands\"\xa1\x01\n" +
 	"\fInferCommand\x126\n" +
 	"\x05start\x18\x01 \x01(\v2\x1e.vision.plugin.v1.InferRequestH\x00R\x05start\x12\x18\n" +
-	"\x06cancel\x18\x02 \x01(\tH\x00R\x06cancelB\t\n" +
-	"\acommand\"\xdf\x03\n" +
+	"\x06cancel\x18\x02 \x01(\tH\x00R\x06cancel\x124\n" +
+	"\x05batch\x18\x03 \x01(\v2\x1c.vision.plugin.v1.InferBatchH\x00R\x05batchB\t\n" +
+	"\acommand\"H\n" +
+	"\n" +
+	"InferBatch\x12:\n" +
+	"\brequests\x18\x01 \x03(\v2\x1e.vision.plugin.v1.InferRequestR\brequests\"\xdf\x03\n" +
 	"\fInferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
 	"\x05texts\x18\x02 \x03(\v2).vision.plugin.v1.InferRequest.TextsEntryR\x05texts\x12B\n" +
@@ -2816,7 +2899,7 @@ func file_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_v1_plugin_proto_rawDescData
 }
 
-var file_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_v1_plugin_proto_goTypes = []any{
 	(*Value)(nil),             // 0: vision.plugin.v1.Value
 	(*NamedValue)(nil),        // 1: vision.plugin.v1.NamedValue
@@ -2841,26 +2924,27 @@ var file_v1_plugin_proto_goTypes = []any{
 	(*Texts)(nil),             // 20: vision.plugin.v1.Texts
 	(*InferCommands)(nil),     // 21: vision.plugin.v1.InferCommands
 	(*InferCommand)(nil),      // 22: vision.plugin.v1.InferCommand
-	(*InferRequest)(nil),      // 23: vision.plugin.v1.InferRequest
-	(*Slot)(nil),              // 24: vision.plugin.v1.Slot
-	(*InferEvents)(nil),       // 25: vision.plugin.v1.InferEvents
-	(*InferEvent)(nil),        // 26: vision.plugin.v1.InferEvent
-	(*Accepted)(nil),          // 27: vision.plugin.v1.Accepted
-	(*End)(nil),               // 28: vision.plugin.v1.End
-	(*Step)(nil),              // 29: vision.plugin.v1.Step
-	(*Result)(nil),            // 30: vision.plugin.v1.Result
-	(*Blob)(nil),              // 31: vision.plugin.v1.Blob
-	(*Embedding)(nil),         // 32: vision.plugin.v1.Embedding
-	(*Features)(nil),          // 33: vision.plugin.v1.Features
-	(*HealthRequest)(nil),     // 34: vision.plugin.v1.HealthRequest
-	(*HealthResponse)(nil),    // 35: vision.plugin.v1.HealthResponse
-	(*DrainRequest)(nil),      // 36: vision.plugin.v1.DrainRequest
-	(*DrainResponse)(nil),     // 37: vision.plugin.v1.DrainResponse
-	(*ShutdownRequest)(nil),   // 38: vision.plugin.v1.ShutdownRequest
-	(*ShutdownResponse)(nil),  // 39: vision.plugin.v1.ShutdownResponse
-	nil,                       // 40: vision.plugin.v1.InferRequest.TextsEntry
-	nil,                       // 41: vision.plugin.v1.InferRequest.ImagesEntry
-	nil,                       // 42: vision.plugin.v1.Features.HashesEntry
+	(*InferBatch)(nil),        // 23: vision.plugin.v1.InferBatch
+	(*InferRequest)(nil),      // 24: vision.plugin.v1.InferRequest
+	(*Slot)(nil),              // 25: vision.plugin.v1.Slot
+	(*InferEvents)(nil),       // 26: vision.plugin.v1.InferEvents
+	(*InferEvent)(nil),        // 27: vision.plugin.v1.InferEvent
+	(*Accepted)(nil),          // 28: vision.plugin.v1.Accepted
+	(*End)(nil),               // 29: vision.plugin.v1.End
+	(*Step)(nil),              // 30: vision.plugin.v1.Step
+	(*Result)(nil),            // 31: vision.plugin.v1.Result
+	(*Blob)(nil),              // 32: vision.plugin.v1.Blob
+	(*Embedding)(nil),         // 33: vision.plugin.v1.Embedding
+	(*Features)(nil),          // 34: vision.plugin.v1.Features
+	(*HealthRequest)(nil),     // 35: vision.plugin.v1.HealthRequest
+	(*HealthResponse)(nil),    // 36: vision.plugin.v1.HealthResponse
+	(*DrainRequest)(nil),      // 37: vision.plugin.v1.DrainRequest
+	(*DrainResponse)(nil),     // 38: vision.plugin.v1.DrainResponse
+	(*ShutdownRequest)(nil),   // 39: vision.plugin.v1.ShutdownRequest
+	(*ShutdownResponse)(nil),  // 40: vision.plugin.v1.ShutdownResponse
+	nil,                       // 41: vision.plugin.v1.InferRequest.TextsEntry
+	nil,                       // 42: vision.plugin.v1.InferRequest.ImagesEntry
+	nil,                       // 43: vision.plugin.v1.Features.HashesEntry
 }
 var file_v1_plugin_proto_depIdxs = []int32{
 	0,  // 0: vision.plugin.v1.NamedValue.value:type_name -> vision.plugin.v1.Value
@@ -2882,46 +2966,48 @@ var file_v1_plugin_proto_depIdxs = []int32{
 	8,  // 16: vision.plugin.v1.ConfigureResponse.description:type_name -> vision.plugin.v1.Description
 	18, // 17: vision.plugin.v1.Images.images:type_name -> vision.plugin.v1.Image
 	22, // 18: vision.plugin.v1.InferCommands.commands:type_name -> vision.plugin.v1.InferCommand
-	23, // 19: vision.plugin.v1.InferCommand.start:type_name -> vision.plugin.v1.InferRequest
-	40, // 20: vision.plugin.v1.InferRequest.texts:type_name -> vision.plugin.v1.InferRequest.TextsEntry
-	41, // 21: vision.plugin.v1.InferRequest.images:type_name -> vision.plugin.v1.InferRequest.ImagesEntry
-	1,  // 22: vision.plugin.v1.InferRequest.values:type_name -> vision.plugin.v1.NamedValue
-	24, // 23: vision.plugin.v1.InferRequest.slot:type_name -> vision.plugin.v1.Slot
-	26, // 24: vision.plugin.v1.InferEvents.events:type_name -> vision.plugin.v1.InferEvent
-	27, // 25: vision.plugin.v1.InferEvent.accepted:type_name -> vision.plugin.v1.Accepted
-	29, // 26: vision.plugin.v1.InferEvent.step:type_name -> vision.plugin.v1.Step
-	18, // 27: vision.plugin.v1.InferEvent.preview:type_name -> vision.plugin.v1.Image
-	30, // 28: vision.plugin.v1.InferEvent.result:type_name -> vision.plugin.v1.Result
-	28, // 29: vision.plugin.v1.InferEvent.end:type_name -> vision.plugin.v1.End
-	9,  // 30: vision.plugin.v1.End.error:type_name -> vision.plugin.v1.Error
-	30, // 31: vision.plugin.v1.End.result:type_name -> vision.plugin.v1.Result
-	31, // 32: vision.plugin.v1.Result.images:type_name -> vision.plugin.v1.Blob
-	32, // 33: vision.plugin.v1.Result.embeddings:type_name -> vision.plugin.v1.Embedding
-	1,  // 34: vision.plugin.v1.Result.values:type_name -> vision.plugin.v1.NamedValue
-	33, // 35: vision.plugin.v1.Result.features:type_name -> vision.plugin.v1.Features
-	42, // 36: vision.plugin.v1.Features.hashes:type_name -> vision.plugin.v1.Features.HashesEntry
-	32, // 37: vision.plugin.v1.Features.embedding:type_name -> vision.plugin.v1.Embedding
-	20, // 38: vision.plugin.v1.InferRequest.TextsEntry.value:type_name -> vision.plugin.v1.Texts
-	19, // 39: vision.plugin.v1.InferRequest.ImagesEntry.value:type_name -> vision.plugin.v1.Images
-	11, // 40: vision.plugin.v1.Plugin.Describe:input_type -> vision.plugin.v1.DescribeRequest
-	14, // 41: vision.plugin.v1.Plugin.Configure:input_type -> vision.plugin.v1.ConfigureRequest
-	16, // 42: vision.plugin.v1.Plugin.Load:input_type -> vision.plugin.v1.LoadRequest
-	21, // 43: vision.plugin.v1.Plugin.Infer:input_type -> vision.plugin.v1.InferCommands
-	34, // 44: vision.plugin.v1.Plugin.Health:input_type -> vision.plugin.v1.HealthRequest
-	36, // 45: vision.plugin.v1.Plugin.Drain:input_type -> vision.plugin.v1.DrainRequest
-	38, // 46: vision.plugin.v1.Plugin.Shutdown:input_type -> vision.plugin.v1.ShutdownRequest
-	12, // 47: vision.plugin.v1.Plugin.Describe:output_type -> vision.plugin.v1.DescribeResponse
-	15, // 48: vision.plugin.v1.Plugin.Configure:output_type -> vision.plugin.v1.ConfigureResponse
-	17, // 49: vision.plugin.v1.Plugin.Load:output_type -> vision.plugin.v1.LoadEvent
-	25, // 50: vision.plugin.v1.Plugin.Infer:output_type -> vision.plugin.v1.InferEvents
-	35, // 51: vision.plugin.v1.Plugin.Health:output_type -> vision.plugin.v1.HealthResponse
-	37, // 52: vision.plugin.v1.Plugin.Drain:output_type -> vision.plugin.v1.DrainResponse
-	39, // 53: vision.plugin.v1.Plugin.Shutdown:output_type -> vision.plugin.v1.ShutdownResponse
-	47, // [47:54] is the sub-list for method output_type
-	40, // [40:47] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	24, // 19: vision.plugin.v1.InferCommand.start:type_name -> vision.plugin.v1.InferRequest
+	23, // 20: vision.plugin.v1.InferCommand.batch:type_name -> vision.plugin.v1.InferBatch
+	24, // 21: vision.plugin.v1.InferBatch.requests:type_name -> vision.plugin.v1.InferRequest
+	41, // 22: vision.plugin.v1.InferRequest.texts:type_name -> vision.plugin.v1.InferRequest.TextsEntry
+	42, // 23: vision.plugin.v1.InferRequest.images:type_name -> vision.plugin.v1.InferRequest.ImagesEntry
+	1,  // 24: vision.plugin.v1.InferRequest.values:type_name -> vision.plugin.v1.NamedValue
+	25, // 25: vision.plugin.v1.InferRequest.slot:type_name -> vision.plugin.v1.Slot
+	27, // 26: vision.plugin.v1.InferEvents.events:type_name -> vision.plugin.v1.InferEvent
+	28, // 27: vision.plugin.v1.InferEvent.accepted:type_name -> vision.plugin.v1.Accepted
+	30, // 28: vision.plugin.v1.InferEvent.step:type_name -> vision.plugin.v1.Step
+	18, // 29: vision.plugin.v1.InferEvent.preview:type_name -> vision.plugin.v1.Image
+	31, // 30: vision.plugin.v1.InferEvent.result:type_name -> vision.plugin.v1.Result
+	29, // 31: vision.plugin.v1.InferEvent.end:type_name -> vision.plugin.v1.End
+	9,  // 32: vision.plugin.v1.End.error:type_name -> vision.plugin.v1.Error
+	31, // 33: vision.plugin.v1.End.result:type_name -> vision.plugin.v1.Result
+	32, // 34: vision.plugin.v1.Result.images:type_name -> vision.plugin.v1.Blob
+	33, // 35: vision.plugin.v1.Result.embeddings:type_name -> vision.plugin.v1.Embedding
+	1,  // 36: vision.plugin.v1.Result.values:type_name -> vision.plugin.v1.NamedValue
+	34, // 37: vision.plugin.v1.Result.features:type_name -> vision.plugin.v1.Features
+	43, // 38: vision.plugin.v1.Features.hashes:type_name -> vision.plugin.v1.Features.HashesEntry
+	33, // 39: vision.plugin.v1.Features.embedding:type_name -> vision.plugin.v1.Embedding
+	20, // 40: vision.plugin.v1.InferRequest.TextsEntry.value:type_name -> vision.plugin.v1.Texts
+	19, // 41: vision.plugin.v1.InferRequest.ImagesEntry.value:type_name -> vision.plugin.v1.Images
+	11, // 42: vision.plugin.v1.Plugin.Describe:input_type -> vision.plugin.v1.DescribeRequest
+	14, // 43: vision.plugin.v1.Plugin.Configure:input_type -> vision.plugin.v1.ConfigureRequest
+	16, // 44: vision.plugin.v1.Plugin.Load:input_type -> vision.plugin.v1.LoadRequest
+	21, // 45: vision.plugin.v1.Plugin.Infer:input_type -> vision.plugin.v1.InferCommands
+	35, // 46: vision.plugin.v1.Plugin.Health:input_type -> vision.plugin.v1.HealthRequest
+	37, // 47: vision.plugin.v1.Plugin.Drain:input_type -> vision.plugin.v1.DrainRequest
+	39, // 48: vision.plugin.v1.Plugin.Shutdown:input_type -> vision.plugin.v1.ShutdownRequest
+	12, // 49: vision.plugin.v1.Plugin.Describe:output_type -> vision.plugin.v1.DescribeResponse
+	15, // 50: vision.plugin.v1.Plugin.Configure:output_type -> vision.plugin.v1.ConfigureResponse
+	17, // 51: vision.plugin.v1.Plugin.Load:output_type -> vision.plugin.v1.LoadEvent
+	26, // 52: vision.plugin.v1.Plugin.Infer:output_type -> vision.plugin.v1.InferEvents
+	36, // 53: vision.plugin.v1.Plugin.Health:output_type -> vision.plugin.v1.HealthResponse
+	38, // 54: vision.plugin.v1.Plugin.Drain:output_type -> vision.plugin.v1.DrainResponse
+	40, // 55: vision.plugin.v1.Plugin.Shutdown:output_type -> vision.plugin.v1.ShutdownResponse
+	49, // [49:56] is the sub-list for method output_type
+	42, // [42:49] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_v1_plugin_proto_init() }
@@ -2940,8 +3026,9 @@ func file_v1_plugin_proto_init() {
 	file_v1_plugin_proto_msgTypes[22].OneofWrappers = []any{
 		(*InferCommand_Start)(nil),
 		(*InferCommand_Cancel)(nil),
+		(*InferCommand_Batch)(nil),
 	}
-	file_v1_plugin_proto_msgTypes[26].OneofWrappers = []any{
+	file_v1_plugin_proto_msgTypes[27].OneofWrappers = []any{
 		(*InferEvent_Accepted)(nil),
 		(*InferEvent_Step)(nil),
 		(*InferEvent_Preview)(nil),
@@ -2955,7 +3042,7 @@ func file_v1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_v1_plugin_proto_rawDesc), len(file_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

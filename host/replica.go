@@ -1,0 +1,170 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/vision19/vision/host/device"
+	"github.com/vision19/vision/host/instance"
+	"github.com/vision19/vision/host/launch"
+	"github.com/vision19/vision/host/sched"
+	"github.com/vision19/vision/host/telemetry"
+)
+
+// replica is one process of a unit, and its successors.
+type replica struct {
+	unit     *unit
+	held     atomic.Pointer[part]
+	number   int    // from 1
+	key      string // in the queue and in the ledger; never used again
+	name     string // for people: NAME, NAME/2
+	device   device.Device
+	instance *instance.Instance
+	sandbox  atomic.Pointer[launch.Report] // of the process that runs
+	ended    atomic.Int64                  // Unix nanoseconds at which its last request ended
+	trial    atomic.Bool                   // a reload waits whether it becomes ready; its failure is nobody else's
+
+	leaving bool // the unit's lock: it is being retired and does not come back
+}
+
+func newReplica(u *unit, p *part, number, serial int, d device.Device) *replica {
+	r := &replica{unit: u, number: number, device: d, name: u.name, key: fmt.Sprintf("%s#%d", u.name, serial)}
+	r.held.Store(p)
+	if number > 1 {
+		r.name = fmt.Sprintf("%s/%d", u.name, number)
+	}
+	h := u.host
+	r.instance = instance.New(instance.Config{
+		Name:    r.name,
+		Admit:   func(ctx context.Context) (instance.Lease, error) { return h.admit(ctx, r) },
+		Launch:  r.launch,
+		Config:  p.config(d),
+		Log:     h.log.With("plugin", r.name),
+		Change:  func(s instance.Status) { u.changed(r, s) },
+		Timing:  h.timing,
+		Patient: p.plugin.DevOverride != "",
+	})
+	return r
+}
+
+// part is what the process is of. A reload that changes nothing for the process may replace it.
+func (r *replica) part() *part { return r.held.Load() }
+
+func (r *replica) launch(ctx context.Context) (instance.Process, error) {
+	spec, err := r.unit.host.spec(r.part(), r.device, r.name, r.key)
+	if err != nil {
+		return nil, err
+	}
+	spec.Lines = func(level slog.Level, text string) {
+		r.unit.ring.Add(telemetry.Line{Time: time.Now(), Process: r.name, PID: r.instance.Status().PID, Level: level, Text: text})
+	}
+	process, err := launch.Start(ctx, spec)
+	if err != nil {
+		return nil, err // not a nil *launch.Process in an interface
+	}
+	report := process.Sandbox()
+	r.sandbox.Store(&report)
+	return process, nil
+}
+
+// idle is how long it has had nothing to do.
+func (r *replica) idle(s instance.Status) time.Duration {
+	return min(time.Since(time.Unix(0, r.ended.Load())), time.Since(s.Since))
+}
+
+// rest takes a replica out of service and ends its process once it has answered what it has; it may be started again.
+func (r *replica) rest(ctx context.Context) {
+	u := r.unit
+	u.queue.Gone(r.key)
+	until(ctx, func() bool { return u.queue.RunningOn(r.key) == 0 })
+	r.instance.Stop(ctx)
+}
+
+// retire ends a replica for good, once it has answered what it has.
+func (r *replica) retire(ctx context.Context) {
+	u := r.unit
+	u.mu.Lock()
+	r.leaving = true
+	u.mu.Unlock()
+	r.rest(ctx)
+	u.mu.Lock()
+	u.restarts += r.instance.Status().Restarts
+	u.replicas = slices.DeleteFunc(u.replicas, func(x *replica) bool { return x == r })
+	u.mu.Unlock()
+	r.instance.Close(ctx)
+	_ = os.RemoveAll(u.host.scratch(r.key))
+}
+
+// scalePoll is how often the number of processes is thought about; a request has waited for sched.DefaultGrow by then, far longer.
+const scalePoll = 200 * time.Millisecond
+
+// scale grows and shrinks the units that may have several processes, until the host closes.
+func (h *Host) scale() {
+	ticker := time.NewTicker(scalePoll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			for _, u := range h.list() {
+				u.scale(sched.DefaultGrow, h.shrink)
+			}
+		case <-h.closing:
+			return
+		}
+	}
+}
+
+func (u *unit) scale(grow, shrink time.Duration) {
+	p := u.current()
+	if p.plugin.Replicas.Max < 2 {
+		return
+	}
+	waiting, _ := u.queue.Load()
+	load, highest := sched.Load{Waiting: waiting, Oldest: u.queue.Oldest()}, 0
+	replicas := u.all()
+	for _, r := range replicas {
+		s := r.instance.Status()
+		highest = max(highest, r.number)
+		if s.State == instance.Stopped {
+			continue
+		}
+		load.Replicas = append(load.Replicas, sched.Replica{
+			Name: r.key, Ready: s.State == instance.Ready, Running: u.queue.RunningOn(r.key), Permits: s.Description.Capabilities.Concurrency(), Idle: r.idle(s),
+		})
+	}
+	start, stop := sched.Scale(load, sched.Bounds{Min: p.plugin.Replicas.Min, Max: p.plugin.Replicas.Max, Grow: grow, Shrink: shrink})
+	switch {
+	case start:
+		u.grow(p)
+	case stop != "":
+		if r := u.find(stop); r != nil {
+			go r.retire(context.Background())
+		}
+	}
+}
+
+// grow starts one more process where there is room for it.
+func (u *unit) grow(p *part) {
+	d, ok := u.host.free(p)
+	if !ok {
+		return
+	}
+	u.mu.Lock()
+	if u.closed || u.part != p {
+		u.mu.Unlock()
+		return
+	}
+	number := 1
+	for slices.ContainsFunc(u.replicas, func(r *replica) bool { return r.number == number }) {
+		number++
+	}
+	r := u.add(p, number, d)
+	u.mu.Unlock()
+	u.host.log.Info("one more process", "plugin", r.name, "device", d.Name)
+	r.instance.Start()
+}
