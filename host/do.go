@@ -108,7 +108,7 @@ func (h *Host) attempt(ctx context.Context, w *work, ask sched.Ask) (api.Answer,
 		return api.Answer{}, r, err
 	}
 	took := time.Since(began)
-	h.note(r.part(), func(x *device.Record) { x.Took(took) })
+	h.records.Note(r.part().recordKey, func(x *device.Record) { x.Took(took) })
 	values := w.request.Values
 	maps.Copy(values, result.Values)
 	return api.Answer{Plugin: w.unit.name, Endpoint: d.Endpoint, Device: r.device.Name, Result: result, Values: values, Took: took}, r, nil

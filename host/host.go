@@ -100,7 +100,8 @@ func New(ctx context.Context, c *config.Config, o Options) (*Host, hcl.Diagnosti
 	if o.Inventory != nil {
 		h.inventory = *o.Inventory
 	} else if h.inventory, err = device.Find(ctx); err != nil {
-		return nil, fail(err)
+		// What is declared on a GPU is then a fault of its own; the rest can run.
+		h.log.Warn("not all devices are known", "error", err)
 	}
 	if h.run, err = newRuntimeDir(); err != nil {
 		return nil, fail(err)
@@ -164,7 +165,7 @@ func (h *Host) Start() {
 	for _, u := range units {
 		u.begin()
 	}
-	go h.scale()
+	go h.tend()
 }
 
 // begin starts the processes that are to be there from the start.
@@ -267,6 +268,9 @@ func (h *Host) Plugins() []api.Plugin {
 // drainTime is how long requests under way have when the host stops.
 const drainTime = 30 * time.Second
 
+// keepBinaries is how long a plugin binary stays in the store after its last use: going back to last month's build finds it there.
+const keepBinaries = 30 * 24 * time.Hour
+
 // Run starts the plugins and serves until ctx ends; then it answers what it has accepted and stops. ready is called with the address
 // of the HTTP API once it listens. A host that is already running on the same state folder is an error.
 func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
@@ -276,6 +280,9 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 	}
 	defer lock.Close()
 	h.withdraw() // of a host that was killed
+	if err := h.catalog.Sweep(keepBinaries); err != nil {
+		h.log.Debug("old plugin binaries stay", "error", err)
+	}
 	socket, err := h.serveControl()
 	if err != nil {
 		return err
@@ -413,9 +420,7 @@ func (h *Host) Close(ctx context.Context) {
 		group.Go(func() { u.close(ctx) })
 	}
 	group.Wait()
-	if err := h.records.Save(); err != nil {
-		h.log.Debug("measurements are not remembered", "error", err)
-	}
+	h.saveRecords()
 	if h.run != nil {
 		h.run.close()
 	}

@@ -79,9 +79,7 @@ func (h *Host) Apply(ctx context.Context, c *config.Config) (plan.Plan, hcl.Diag
 	var group sync.WaitGroup
 	for i, part := range next.parts {
 		group.Go(func() {
-			if err := h.move(ctx, part); err != nil {
-				errs[i] = fmt.Errorf("plugin %s: %w", part.plugin.Name, err)
-			}
+			errs[i] = h.move(ctx, part) // which names the plugin, or the line in the file
 		})
 	}
 	group.Wait()

@@ -72,6 +72,24 @@ func (r *replica) launch(ctx context.Context) (instance.Process, error) {
 	return process, nil
 }
 
+// tell writes into the plugin's log what the host sees of the process, so that `vision logs` tells the whole story.
+func (r *replica) tell(s instance.Status) {
+	line := telemetry.Line{Time: time.Now(), Process: r.name, Level: slog.LevelInfo}
+	switch s.State {
+	case instance.Ready:
+		line.Text = fmt.Sprintf("host: ready, process %d", s.PID)
+	case instance.Stopped:
+		if line.Text = "host: stopped"; s.Denied {
+			line.Text = "host: " + s.LastError.Error()
+		}
+	case instance.Backoff:
+		line.Level, line.Text = slog.LevelError, fmt.Sprintf("host: %s; next start in %s", firstLine(s.LastError), max(0, time.Until(s.RetryAt)).Round(time.Millisecond))
+	default:
+		return
+	}
+	r.unit.ring.Add(line)
+}
+
 // idle is how long it has had nothing to do.
 func (r *replica) idle(s instance.Status) time.Duration {
 	return min(time.Since(time.Unix(0, r.ended.Load())), time.Since(s.Since))
@@ -103,19 +121,32 @@ func (r *replica) retire(ctx context.Context) {
 // scalePoll is how often the number of processes is thought about; a request has waited for sched.DefaultGrow by then, far longer.
 const scalePoll = 200 * time.Millisecond
 
-// scale grows and shrinks the units that may have several processes, until the host closes.
-func (h *Host) scale() {
-	ticker := time.NewTicker(scalePoll)
-	defer ticker.Stop()
+// savePoll is how often measurements are written down, for a host that is killed.
+const savePoll = 10 * time.Second
+
+// tend grows and shrinks the units that may have several processes, and writes down what has been measured, until the host closes.
+func (h *Host) tend() {
+	scale, save := time.NewTicker(scalePoll), time.NewTicker(savePoll)
+	defer scale.Stop()
+	defer save.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-scale.C:
 			for _, u := range h.list() {
 				u.scale(sched.DefaultGrow, h.shrink)
 			}
+		case <-save.C:
+			h.saveRecords()
 		case <-h.closing:
 			return
 		}
+	}
+}
+
+// saveRecords writes down what has been measured; what cannot be written is measured again some day.
+func (h *Host) saveRecords() {
+	if err := h.records.Save(); err != nil {
+		h.log.Debug("measurements are not remembered", "error", err)
 	}
 }
 

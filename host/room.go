@@ -135,13 +135,6 @@ func (h *Host) bytes(p *part) int64 {
 	return max(p.bytes, record.PeakBytes)
 }
 
-// note remembers a measurement; what cannot be written is measured again next time.
-func (h *Host) note(p *part, change func(*device.Record)) {
-	if err := h.records.Note(p.recordKey, change); err != nil {
-		h.log.Debug("measurements are not remembered", "error", err)
-	}
-}
-
 // free is a device with room for one more process of a part, without any other having to go.
 func (h *Host) free(p *part) (device.Device, bool) {
 	need := h.bytes(p)
@@ -196,6 +189,7 @@ type lease struct {
 	asked    time.Time // when a GPU was last asked
 	free     int64     // what it had free then
 	measured int64
+	peak     int64
 }
 
 // Loaded implements instance.Lease.
@@ -228,7 +222,10 @@ func (l *lease) Measure(pid int) int64 {
 	} else {
 		peak, now, _ = device.ProcessPeak(pid)
 	}
-	l.measured = now
+	if l.measured = now; peak > l.peak {
+		l.peak = peak
+		l.host.records.Note(l.replica.part().recordKey, func(x *device.Record) { x.PeakBytes = max(x.PeakBytes, peak) })
+	}
 	if peak > l.reserved {
 		l.grown(peak)
 	}
@@ -241,7 +238,6 @@ func (l *lease) grown(peak int64) {
 	h.log.Warn("takes more memory than declared", "plugin", r.name, "declared", config.FormatSize(r.part().bytes), "taken", config.FormatSize(peak))
 	l.reserved = peak
 	h.ledger.Adjust(r.key, peak)
-	h.note(r.part(), func(x *device.Record) { x.PeakBytes = max(x.PeakBytes, peak) })
 	if h.ledger.Reserved(r.device.Name) > h.ledger.Budget(r.device.Name) {
 		go h.shed(r)
 	}

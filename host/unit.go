@@ -113,6 +113,7 @@ func (u *unit) describe() (d sdk.Description, p *part, configured bool) {
 
 // changed keeps the queue in step with a process. It runs in the instance's own goroutine.
 func (u *unit) changed(r *replica, s instance.Status) {
+	r.tell(s)
 	switch s.State {
 	case instance.Ready:
 		d := s.Description

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vision19/vision/sdk"
 )
@@ -66,9 +67,25 @@ func (c *Catalog) Resolve(source, pinned string) (Binary, error) {
 	}
 	b := Binary{Source: source, SHA256: digest, Path: filepath.Join(c.dir, digest, filepath.Base(source))}
 	if stored, err := digestOf(b.Path); err == nil && stored == digest {
-		return b, nil
+		now := time.Now()
+		return b, os.Chtimes(filepath.Dir(b.Path), now, now) // for Sweep
 	}
 	return b, c.store(source, b)
+}
+
+// Sweep removes the binaries that nobody has resolved for so long. No plugin of them may be running.
+func (c *Catalog) Sweep(unused time.Duration) error {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return fmt.Errorf("sweep the plugin store: %w", err)
+	}
+	var errs error
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > unused {
+			errs = errors.Join(errs, os.RemoveAll(filepath.Join(c.dir, e.Name())))
+		}
+	}
+	return errs
 }
 
 func digestOf(path string) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vision19/vision/host/catalog"
 	"github.com/vision19/vision/sdk"
@@ -303,5 +304,42 @@ func TestRemember_reports_that_it_cannot(t *testing.T) {
 	b := catalog.Binary{Path: filepath.Join(dir, "none", "plugin")}
 	if err := c.Remember(b, described()); err == nil {
 		t.Error("remembered in a folder that is not there")
+	}
+}
+
+func TestSweep_removes_what_nobody_has_resolved_for_long(t *testing.T) {
+	dir := t.TempDir()
+	c, err := catalog.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored []catalog.Binary
+	for _, name := range []string{"old", "again", "new"} {
+		source := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(source, []byte(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		b, err := c.Resolve(source, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = append(stored, b)
+	}
+	long := time.Now().Add(-time.Hour)
+	for _, b := range stored[:2] {
+		if err := os.Chtimes(filepath.Dir(b.Path), long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Resolve(stored[1].Source, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Sweep(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range stored {
+		if _, err := os.Stat(b.Path); (err == nil) != (i > 0) {
+			t.Errorf("%s: %v", filepath.Base(b.Source), err)
+		}
 	}
 }

@@ -41,16 +41,14 @@ type Records struct {
 	mu      sync.Mutex
 	records map[string]Record
 	changed bool
-	saved   time.Time
 
 	saving sync.Mutex // one writer of the file at a time
 }
 
 // The bounds of the file.
 const (
-	maxRecords     = 1000             // far more than a machine has configurations; the oldest go
-	maxRecordsFile = 1 << 20          // a thousand take 200 KiB
-	saveEvery      = 10 * time.Second // notes come with every request, the file need not
+	maxRecords     = 1000    // far more than a machine has configurations; the oldest go
+	maxRecordsFile = 1 << 20 // a thousand take 200 KiB
 )
 
 type recordsFile struct {
@@ -113,23 +111,16 @@ func (r *Records) Get(key string) (Record, bool) {
 	return out, ok
 }
 
-// Note changes the record of a key, an empty one for a new key, and writes the file when that was last done ten seconds ago or more; Save
-// writes the rest. The error is that of writing.
-func (r *Records) Note(key string, change func(*Record)) error {
+// Note changes the record of a key, an empty one for a new key. Save writes it to the file.
+func (r *Records) Note(key string, change func(*Record)) {
 	r.mu.Lock()
-	now := time.Now()
+	defer r.mu.Unlock()
 	record := r.records[key]
 	change(&record)
-	record.At = now.UTC()
+	record.At = time.Now().UTC()
 	r.records[key] = record
 	forget(r.records)
 	r.changed = true
-	due := now.Sub(r.saved) >= saveEvery
-	r.mu.Unlock()
-	if !due {
-		return nil
-	}
-	return r.Save()
 }
 
 // forget removes the oldest records above the limit.
@@ -145,7 +136,7 @@ func forget(records map[string]Record) {
 	}
 }
 
-// Save writes the file if something has been noted since it was written. After an error the next Note or Save tries again.
+// Save writes the file if something has been noted since it was written. After an error the next one tries again.
 func (r *Records) Save() error {
 	r.saving.Lock()
 	defer r.saving.Unlock()
@@ -155,7 +146,7 @@ func (r *Records) Save() error {
 		return nil
 	}
 	f := recordsFile{Records: maps.Clone(r.records)}
-	r.changed, r.saved = false, time.Now()
+	r.changed = false
 	r.mu.Unlock()
 	err := writeAtomically(r.path, f)
 	if err != nil {

@@ -20,6 +20,10 @@ const (
 // a stranger, and one with a link to a wallet must not open it to its plugin.
 func modelPaths(paths []string) ([]string, error) {
 	w := modelWalk{left: maxModelEntries, seen: map[string]bool{}}
+	return w.all(paths)
+}
+
+func (w *modelWalk) all(paths []string) ([]string, error) {
 	for _, path := range paths {
 		real, err := filepath.EvalSymlinks(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +73,7 @@ func (w *modelWalk) walk(root, path string, depth int) error {
 	}
 	for _, e := range entries {
 		if w.left--; w.left < 0 {
-			return fmt.Errorf("the model folder %s has more than %d entries: name the one that the plugin needs", root, maxModelEntries)
+			return fmt.Errorf("the model folder %s has more entries than the %d in which links are looked for: name the one that the plugin needs", root, maxModelEntries)
 		}
 		name := filepath.Join(path, e.Name())
 		if e.Type()&fs.ModeSymlink != 0 {

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,17 +89,15 @@ func TestModelPaths_follow_links_to_neighbours_and_no_further(t *testing.T) {
 }
 
 func TestModelPaths_search_is_bounded(t *testing.T) {
-	files := map[string]string{}
-	for i := range maxModelEntries + 1 {
-		files[fmt.Sprintf("m/%d", i)] = ""
-	}
-	for want, files := range map[string]map[string]string{
-		"more than 10000 entries": files,
-		"more than 8 levels":      {"m/1/2/3/4/5/6/7/8/9/x": ""},
-	} {
-		if _, err := modelPaths([]string{filepath.Join(tree(t, files), "m")}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
+	root := tree(t, map[string]string{"wide/a/1": "", "wide/b": "", "wide/c": "", "deep/1/2/3/4/5/6/7/8/9/x": ""})
+	for left, ok := range map[int]bool{4: true, 3: false} {
+		w := modelWalk{left: left, seen: map[string]bool{}}
+		if _, err := w.all([]string{filepath.Join(root, "wide")}); ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "entries") {
+			t.Errorf("%d entries: %v", left, err)
 		}
+	}
+	if _, err := modelPaths([]string{filepath.Join(root, "deep")}); err == nil || !strings.Contains(err.Error(), "more than 8 levels") {
+		t.Error(err)
 	}
 }
 

@@ -69,7 +69,7 @@ func printChanges(p plan.Plan) error {
 			fmt.Fprintln(w, "PLUGIN\tENDPOINT\tDEVICE\tMEMORY\tACTION\tREASON")
 			changed = true
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Name, x.Endpoint, x.Device, config.FormatSize(x.Bytes), x.Action, x.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Instance(), x.Endpoint, x.Device, config.FormatSize(x.Bytes), x.Action, x.Reason)
 	}
 	if !changed {
 		fmt.Fprintln(w, "nothing has changed")
