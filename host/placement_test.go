@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -190,4 +192,90 @@ func TestOutOfMemory_unloads_others_restarts_and_tries_once_more(t *testing.T) {
 	if _, err := do(t, h, to("b", "next")); err != nil {
 		t.Error(err)
 	}
+}
+
+// gpu puts a stand-in for nvidia-smi on the PATH, with one GPU of 1,000 MiB whose free memory and processes a test can set.
+func gpu(t *testing.T) (set func(freeMiB int, apps string)) {
+	t.Helper()
+	dir := t.TempDir()
+	set = func(free int, apps string) {
+		for name, text := range map[string]string{
+			"inventory": fmt.Sprintf("0, GPU-0a0a0a0a-0000-0000-0000-000000000000, Stand-In 1000, 1000, %d\n", free), "memory": fmt.Sprintf("%d, %d\n", 1000-free, free), "apps": apps,
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name+".new"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(filepath.Join(dir, name+".new"), filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	set(1000, "")
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in\n*compute-apps*) cat %[1]s/apps ;;\n*memory.used*) cat %[1]s/memory ;;\n*) cat %[1]s/inventory ;;\nesac\n", dir)
+	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return set
+}
+
+func TestPlace_on_a_GPU_measures_it_and_waits_until_its_memory_is_back(t *testing.T) {
+	const uuid = "GPU-0a0a0a0a-0000-0000-0000-000000000000"
+	set := gpu(t)
+	const extra = "device = \"gpu0\"\n  memory = \"400MiB\"\n  on_full = \"evict\"\n  config {\n    load_ms = 200\n  }"
+	const device = "device \"gpu0\" {\n  kind = \"cuda\"\n  index = 0\n  memory = \"1000MiB\"\n}\n"
+	t.Setenv("XDG_RUNTIME_DIR", plugintest.SocketDir(t))
+	h, diags := host.New(t.Context(), load(t, device+declare(t, "a", extra)+declare(t, "b", extra)+declare(t, "c", extra)), host.Options{StateDir: t.TempDir()})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	defer h.Close(context.WithoutCancel(t.Context()))
+	h.Start()
+	most, free, apps := 0, 1000, ""
+	known := map[int]bool{}
+	plugintest.Eventually(t, 10*time.Second, "a and b are ready", func() bool {
+		loading := 0
+		for _, p := range h.Plugins() {
+			if p.State != "loading" {
+				continue
+			}
+			if loading++; !known[p.PID] { // each takes more than it has declared
+				known[p.PID] = true
+				free, apps = free-420, apps+fmt.Sprintf("%d, %s, 420\n", p.PID, uuid)
+				set(free, apps)
+			}
+		}
+		most = max(most, loading)
+		return states(h) == "a ready, b ready, c stopped"
+	})
+	if most != 1 {
+		t.Errorf("%d models were loaded into one device at a time", most)
+	}
+	for _, p := range h.Plugins()[:2] {
+		if r := p.Replicas[0]; r.Bytes != 420<<20 || r.Reserved != 420<<20 {
+			t.Errorf("%s: %d bytes taken, %d reserved", p.Name, r.Bytes, r.Reserved)
+		}
+	}
+	if _, err := do(t, h, to("a", "fault:environ")); err == nil || !strings.Contains(err.Error(), "CUDA_VISIBLE_DEVICES="+uuid) {
+		t.Errorf("the process may use another GPU: %v", err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		_, err := do(t, h, to("c", "x"))
+		answered <- err
+	}()
+	plugintest.Eventually(t, 10*time.Second, "b, the least recently used, is going", func() bool { return strings.Contains(states(h), "b draining") })
+	select {
+	case err := <-answered:
+		t.Errorf("c was loaded before the memory was free: %v", err)
+	case <-time.After(500 * time.Millisecond): // far longer than b takes to end
+	}
+	set(free+420, "")
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if got := states(h); got != "a ready, b stopped, c ready" {
+		t.Error(got)
+	}
+	set(1000, "") // the end of the others need not wait
 }

@@ -52,7 +52,11 @@ func (h *Host) admit(ctx context.Context, r *replica) (instance.Lease, error) {
 			return nil, h.full(r, need, 0)
 		}
 	}
-	return &lease{host: h, replica: r, unlock: sync.OnceFunc(unlock), reserved: need}, nil
+	l := &lease{host: h, replica: r, unlock: sync.OnceFunc(unlock), reserved: need}
+	if r.device.Kind == "cuda" {
+		_, l.before, _ = device.GPUMemory(ctx, r.device.UUID) // without it there is only what nvidia-smi says of processes
+	}
+	return l, nil
 }
 
 // makeRoom chooses who has to go: nobody yet when those that could are at work, and an error when it would not help.
@@ -186,7 +190,8 @@ type lease struct {
 	reserved int64
 
 	mu       sync.Mutex
-	asked    time.Time // when a GPU was last asked
+	before   int64     // what a GPU had free before the load
+	asked    time.Time // when it was last asked
 	free     int64     // what it had free then
 	measured int64
 	peak     int64
@@ -217,7 +222,11 @@ func (l *lease) Measure(pid int) int64 {
 		ctx, cancel := context.WithTimeout(context.Background(), gpuTime)
 		defer cancel()
 		_, l.free, _ = device.GPUMemory(ctx, d.UUID)
-		now = device.ProcessGPUMemory(ctx, d.UUID, []int{pid})
+		if now = device.ProcessGPUMemory(ctx, d.UUID, []int{pid}); now == 0 && l.asked.IsZero() && l.free > 0 {
+			now = max(0, l.before-l.free) // nvidia-smi sees other process ids than we in a container; nobody else has loaded meanwhile
+		} else if now == 0 {
+			now = l.measured
+		}
 		peak, l.asked = now, time.Now()
 	} else {
 		peak, now, _ = device.ProcessPeak(pid)

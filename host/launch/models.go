@@ -25,6 +25,9 @@ func modelPaths(paths []string) ([]string, error) {
 
 func (w *modelWalk) all(paths []string) ([]string, error) {
 	for _, path := range paths {
+		if !filepath.IsAbs(path) {
+			return nil, fmt.Errorf("the sandbox's readable path %q must be absolute", path)
+		}
 		real, err := filepath.EvalSymlinks(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the plugin says it better, with the parameter's name

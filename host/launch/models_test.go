@@ -88,7 +88,10 @@ func TestModelPaths_follow_links_to_neighbours_and_no_further(t *testing.T) {
 	}
 }
 
-func TestModelPaths_search_is_bounded(t *testing.T) {
+func TestModelPaths_search_is_bounded_and_of_absolute_paths(t *testing.T) {
+	if _, err := modelPaths([]string{"models/tiny"}); err == nil || !strings.Contains(err.Error(), "must be absolute") {
+		t.Error(err)
+	}
 	root := tree(t, map[string]string{"wide/a/1": "", "wide/b": "", "wide/c": "", "deep/1/2/3/4/5/6/7/8/9/x": ""})
 	for left, ok := range map[int]bool{4: true, 3: false} {
 		w := modelWalk{left: left, seen: map[string]bool{}}

@@ -28,7 +28,7 @@ func TestGoPlugin_out_of_tree_gets_everything_from_an_unchanged_host(t *testing.
 	u.draw(t, "disc.png", 64, 48, red, blue)
 
 	described := u.works(t, "describe", "palette").stdout
-	for _, want := range []string{"palette 0.1.0: Palette", "image   image  required", "an int from 2 to 32", "samples  50000"} {
+	for _, want := range []string{"palette 0.1.0: Palette", "image  required, at most 1", "an int from 2 to 32", "samples  50000 "} {
 		if !strings.Contains(described, want) {
 			t.Errorf("describe lacks %q:\n%s", want, described)
 		}

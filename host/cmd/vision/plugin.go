@@ -150,7 +150,7 @@ func (a *app) testConfig(ctx context.Context, s *subject, block string) (map[str
 		return nil, &usageError{err}
 	}
 	if s.described, err = s.describe(ctx, binary); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s does not start and describe itself as a plugin: %w", s.source, err)
 	}
 	if err := a.adopt(ctx, s, block); err != nil {
 		return nil, err
