@@ -57,6 +57,7 @@ type Host struct {
 	ledger    *device.Ledger
 	inventory device.Inventory
 	run       *runtimeDir
+	token     string // for the control socket
 	random    func(uint64) uint64
 	load      func() (*config.Config, hcl.Diagnostics)
 	elsewhere []plan.Running // what another process's host runs
@@ -82,7 +83,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Host, hcl.Diagnosti
 	}
 	h := &Host{
 		log: o.Log, state: o.StateDir, random: o.Random, load: o.Load, elsewhere: o.Running, timing: o.Timing,
-		shrink: cmp.Or(o.Shrink, sched.DefaultShrink), closing: make(chan struct{}),
+		shrink: cmp.Or(o.Shrink, sched.DefaultShrink), closing: make(chan struct{}), token: rand.Text(),
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -288,7 +289,7 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 		return err
 	}
 	servers := &serverSet{handler: api.Handler(h, h.log)}
-	running := Running{PID: os.Getpid(), Socket: socket}
+	running := Running{PID: os.Getpid(), Socket: socket, Token: h.token}
 	if address := h.setup.config.Host.Listen; address != "" {
 		listener, err := listen(address)
 		if err != nil {
@@ -314,13 +315,14 @@ func (h *Host) Run(ctx context.Context, ready func(listen string)) error {
 	return nil
 }
 
-// Control serves the API on a socket that only this user can reach, until Close.
-func (h *Host) Control() (socket string, err error) {
-	return h.serveControl()
+// Control serves the API on a socket that only this user can reach, to those who have the token, until Close.
+func (h *Host) Control() (socket, token string, err error) {
+	socket, err = h.serveControl()
+	return socket, h.token, err
 }
 
 func (h *Host) serveControl() (string, error) {
-	servers := &serverSet{handler: api.ControlHandler(h, h, h.log)}
+	servers := &serverSet{handler: api.RequireToken(h.token, api.ControlHandler(h, h, h.log))}
 	l, err := net.Listen("unix", filepath.Join(h.run.dir, "control"))
 	if err != nil {
 		return "", fmt.Errorf("make the control socket: %w", err)
@@ -372,7 +374,7 @@ func listen(address string) (net.Listener, error) {
 
 // announce writes host.json, for FindRunning.
 func (h *Host) announce(r Running) error {
-	data := fmt.Appendf(nil, "{\"pid\":%d,\"socket\":%q,\"listen\":%q}\n", r.PID, r.Socket, r.Listen)
+	data := fmt.Appendf(nil, "{\"pid\":%d,\"socket\":%q,\"token\":%q,\"listen\":%q}\n", r.PID, r.Socket, r.Token, r.Listen)
 	if err := os.WriteFile(filepath.Join(h.state, "host.json"), data, 0o600); err != nil {
 		return fmt.Errorf("announce the host: %w", err)
 	}

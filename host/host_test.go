@@ -543,7 +543,7 @@ func TestHTTP_a_closed_connection_stops_the_work_within_a_step(t *testing.T) {
 
 func TestHTTP_multipart_takes_files_and_texts(t *testing.T) {
 	h := start(t, write(t, "", ""))
-	socket, err := h.Control()
+	socket, token, err := h.Control()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -552,7 +552,7 @@ func TestHTTP_multipart_takes_files_and_texts(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := 0
-	reply, err := api.NewClient(socket).Infer(t.Context(), "echo", []api.Field{
+	reply, err := api.NewClient(socket, token).Infer(t.Context(), "echo", []api.Field{
 		{Name: "prompt", Value: []byte("hi")}, {Name: "seed", Value: []byte("9")}, {Name: "steps", Value: []byte("3")}, {Name: "image", Value: picture},
 	}, time.Minute, func(api.Progress) { steps++ })
 	if err != nil || *reply.Seed != 9 || reply.Image[0] != 9 || steps != 3 {
@@ -561,7 +561,7 @@ func TestHTTP_multipart_takes_files_and_texts(t *testing.T) {
 	if _, err := png.Decode(bytes.NewReader(picture)); err != nil {
 		t.Error(err)
 	}
-	_, err = api.NewClient(socket).Infer(t.Context(), "echo", []api.Field{{Name: "steps", Value: []byte("many")}}, time.Minute, nil)
+	_, err = api.NewClient(socket, token).Infer(t.Context(), "echo", []api.Field{{Name: "steps", Value: []byte("many")}}, time.Minute, nil)
 	if e := sdk.AsError(err); e.Code != sdk.CodeInvalidInput || len(e.Faults) != 2 {
 		t.Errorf("%+v", e)
 	}

@@ -16,6 +16,7 @@ import (
 type Running struct {
 	PID    int    `json:"pid"`
 	Socket string `json:"socket"` // the control socket
+	Token  string `json:"token"`  // for the control socket: whoever can read this may use it
 	Listen string `json:"listen"` // the HTTP API's address, "" without one
 }
 

@@ -22,13 +22,26 @@ import (
 // Client speaks to a host through its control socket.
 type Client struct{ http *http.Client }
 
-// NewClient uses the host that listens on the socket.
-func NewClient(socket string) *Client {
-	return &Client{http: &http.Client{Transport: &http.Transport{
+// NewClient uses the host that listens on the socket, and proves with the token that it may.
+func NewClient(socket, token string) *Client {
+	return &Client{http: &http.Client{Transport: bearer{token, &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
-	}}}
+	}}}}
+}
+
+// bearer sends a token with every request (RFC 6750).
+type bearer struct {
+	token string
+	next  http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.next.RoundTrip(r)
 }
 
 // Plugins lists the host's plugins.

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -61,6 +62,20 @@ func ControlHandler(b Backend, c Controller, log *slog.Logger) http.Handler {
 			return
 		}
 		rest.ServeHTTP(w, r)
+	})
+}
+
+// RequireToken serves only those who send the token. A plugin may find the control socket and connect to it, for its sandbox does not cover
+// sockets that have a name; the token lies where plugins cannot read.
+func RequireToken(token string, next http.Handler) http.Handler {
+	want := []byte("Bearer " + token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			writeJSON(w, http.StatusUnauthorized, errorBody{Error: errorText{Code: "unauthorized", Message: "the control socket is the host's own user's: the token is in host.json of the state folder"}})
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -72,13 +72,13 @@ func serveControl(t testing.TB, c Controller, change func(*http.Server)) (*Clien
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := Server(ControlHandler(fixed{}, c, slog.New(slog.DiscardHandler)))
+	server := Server(RequireToken("its token", ControlHandler(fixed{}, c, slog.New(slog.DiscardHandler))))
 	if change != nil {
 		change(server)
 	}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { server.Close() })
-	return NewClient(l.Addr().String()), server
+	return NewClient(l.Addr().String(), "its token"), server
 }
 
 // followed collects what a client follows.
@@ -289,6 +289,23 @@ func TestHandler_has_no_control_routes(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			if w := ask(sdk.Result{}, method, path, ""); !slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed}, w.Code) {
 				t.Errorf("%s %s: %d", method, path, w.Code)
+			}
+		}
+	}
+}
+
+func TestControl_serves_nobody_without_the_token(t *testing.T) {
+	handler := RequireToken("its token", ControlHandler(fixed{}, &desk{}, slog.New(slog.DiscardHandler)))
+	for _, authorization := range []string{"", "Bearer", "Bearer ", "Bearer its tokem", "its token", "Basic its token"} {
+		for _, path := range []string{"/control/logs", "/control/reload", "/api/v1/test", "/readyz", "/healthz"} {
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(`{"prompt":"hi"}`))
+			if authorization != "" {
+				r.Header.Set("Authorization", authorization)
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != http.StatusUnauthorized || strings.Contains(w.Body.String(), "its token") {
+				t.Errorf("%s with %q: %d %s", path, authorization, w.Code, w.Body)
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func enableMemory(dir string) string {
 	if enabled, _ := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control")); bytes.Contains(enabled, []byte("memory")) {
 		return ""
 	}
-	if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory"), 0); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory"), 0o600); err != nil {
 		return "the control group " + dir + " keeps the memory controller from its children: it has processes of its own (systemd's Delegate=yes with DelegateSubgroup=host helps)"
 	}
 	return ""
@@ -158,11 +158,11 @@ func (g groups) make(limit int64) (*group, error) {
 		return nil, fmt.Errorf("make a control group: %w", err)
 	}
 	if limit > 0 && g.memory == "" {
-		if err := os.WriteFile(filepath.Join(out.dir, "memory.max"), strconv.AppendInt(nil, limit, 10), 0); err != nil {
+		if err := os.WriteFile(filepath.Join(out.dir, "memory.max"), strconv.AppendInt(nil, limit, 10), 0o600); err != nil {
 			out.remove()
 			return nil, fmt.Errorf("limit the memory of a control group: %w", err)
 		}
-		_ = os.WriteFile(filepath.Join(out.dir, "memory.oom.group"), []byte("1"), 0) // kernels before 4.19 kill one process of it
+		_ = os.WriteFile(filepath.Join(out.dir, "memory.oom.group"), []byte("1"), 0o600) // kernels before 4.19 kill one process of it
 		out.limited = true
 	}
 	return out, nil

@@ -126,7 +126,8 @@ func confine(socket io.Reader) error {
 
 // limit sets the resource limits of the process, each at most as high as it is.
 func limit(data uint64) error {
-	limits := map[int]uint64{unix.RLIMIT_CORE: 0 /* a core file would hold prompts */, unix.RLIMIT_FSIZE: maxFileSize, unix.RLIMIT_NOFILE: maxOpenFiles}
+	limits := map[int]uint64{unix.RLIMIT_FSIZE: maxFileSize, unix.RLIMIT_NOFILE: maxOpenFiles}
+	limits[unix.RLIMIT_CORE] = 0 // a core file would hold prompts
 	if data > 0 {
 		limits[unix.RLIMIT_DATA] = data
 	}

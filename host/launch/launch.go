@@ -1,6 +1,6 @@
 // Package launch starts a plugin process safely and ends it for certain. go-plugin does the handshake and the
-// connection; everything about the process itself is here: its environment, its confinement, its
-// output, its death.
+// connection; everything about the process itself is here: its environment, its
+// confinement, its output, its death.
 package launch
 
 import (

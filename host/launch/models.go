@@ -76,7 +76,8 @@ func (w *modelWalk) walk(root, path string, depth int) error {
 	}
 	for _, e := range entries {
 		if w.left--; w.left < 0 {
-			return fmt.Errorf("the model folder %s has more entries than the %d in which links are looked for: name the one that the plugin needs", root, maxModelEntries)
+			return fmt.Errorf("the model folder %s has more entries than the %d in which links are looked for: "+
+				"name the one that the plugin needs", root, maxModelEntries)
 		}
 		name := filepath.Join(path, e.Name())
 		if e.Type()&fs.ModeSymlink != 0 {
@@ -106,7 +107,8 @@ func (w *modelWalk) link(root, name string, depth int) error {
 			return w.add(root, target, depth+1)
 		}
 	}
-	return fmt.Errorf("in the model folder %s, %s is a link to %s, outside of the folder and its neighbours: add that path to read in the plugin's sandbox block if the plugin may read it", root, name, target)
+	return fmt.Errorf("in the model folder %s, %s is a link to %s, outside of the folder and its neighbours: "+
+		"add that path to read in the plugin's sandbox block if the plugin may read it", root, name, target)
 }
 
 // hidden reports whether a name between dir and path begins with a dot: keys and wallets lie there, models do not.

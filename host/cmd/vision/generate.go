@@ -140,10 +140,10 @@ func readInput(ctx context.Context, path string) ([]byte, error) {
 
 func (a *app) generate(ctx context.Context, target string, fields []api.Field, r *request) error {
 	running, err := host.FindRunning(a.state)
-	socket := running.Socket
+	client := api.NewClient(running.Socket, running.Token)
 	if errors.Is(err, os.ErrNotExist) {
 		var stop func()
-		if socket, stop, err = a.hostForCall(ctx, target); err != nil {
+		if client, stop, err = a.hostForCall(ctx, target); err != nil {
 			return err
 		}
 		defer stop()
@@ -151,7 +151,7 @@ func (a *app) generate(ctx context.Context, target string, fields []api.Field, r
 		return err
 	}
 	bar := newProgress(target)
-	reply, err := api.NewClient(socket).Infer(ctx, target, fields, r.timeout, func(p api.Progress) { bar.step(p.Done, p.Total) })
+	reply, err := client.Infer(ctx, target, fields, r.timeout, func(p api.Progress) { bar.step(p.Done, p.Total) })
 	bar.finish()
 	if err != nil && ctx.Err() != nil {
 		return errInterrupted
@@ -170,10 +170,10 @@ func (a *app) generate(ctx context.Context, target string, fields []api.Field, r
 }
 
 // hostForCall starts a host with the one plugin that is asked for.
-func (a *app) hostForCall(ctx context.Context, target string) (socket string, stop func(), err error) {
+func (a *app) hostForCall(ctx context.Context, target string) (client *api.Client, stop func(), err error) {
 	log, err := a.logger(silent)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	h, _, ok := a.open(ctx, a.files(nil), log, func(c *config.Config) { only(c, target) })
 	stop = func() { closeHost(h) }
@@ -183,22 +183,22 @@ func (a *app) hostForCall(ctx context.Context, target string) (socket string, st
 		}
 	}()
 	if !ok {
-		return "", stop, errShown
+		return nil, stop, errShown
 	}
 	if err := h.StartOnly(target); err != nil {
-		return "", stop, &usageError{err}
+		return nil, stop, &usageError{err}
 	}
 	fmt.Fprintf(os.Stderr, "starting %s\n", target)
 	stopWatching := watchLoading(h)
 	err = h.AwaitReady(ctx)
 	stopWatching()
 	if errors.Is(err, sdk.ErrInvalidInput) { // what is wrong is the configuration
-		return "", stop, &usageError{err}
+		return nil, stop, &usageError{err}
 	} else if err != nil {
-		return "", stop, err
+		return nil, stop, err
 	}
-	socket, err = h.Control()
-	return socket, stop, err
+	socket, token, err := h.Control()
+	return api.NewClient(socket, token), stop, err
 }
 
 // only leaves the plugin of a name, so that the others need neither be right nor fit. A target that is no plugin's name may be an endpoint's,

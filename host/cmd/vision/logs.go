@@ -67,7 +67,7 @@ func (a *app) client() (*api.Client, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	return api.NewClient(running.Socket), nil
+	return api.NewClient(running.Socket, running.Token), nil
 }
 
 // logPrinter prints log lines, each as soon as it comes when they are followed.

@@ -89,7 +89,11 @@ func TestLogs_shows_what_a_plugin_has_written(t *testing.T) {
 	f := u.start(t, "logs", "echo", "-f")
 	u.works(t, "generate", "echo", "--prompt", "fault:slog", "--set", "seed=7", "--output", "a.png")
 	f.await(t, &f.stdout, "ERROR from slog answer=42\n")
-	got := first(t, object(t, u.works(t, "logs", "--json").stdout)["lines"])
+	lines, _ := object(t, u.works(t, "logs", "--json").stdout)["lines"].([]any)
+	if len(lines) != 2 {
+		t.Fatalf("%v, want that it is ready, from the host, and what it says", lines)
+	}
+	got, _ := lines[1].(map[string]any)
 	want := first(t, object(t, u.works(t, "ps", "--json").stdout)["plugins"])["pid"]
 	if got["plugin"] != "echo" || got["level"] != "ERROR" || got["text"] != "from slog answer=42" || got["pid"] != want {
 		t.Errorf("%v, the process is %v", got, want)

@@ -81,7 +81,7 @@ func (a *app) surroundings(ctx context.Context, inventory string) (host.Options,
 	} else if err != nil {
 		return host.Options{}, err
 	}
-	plugins, err := api.NewClient(found.Socket).Plugins(ctx)
+	plugins, err := api.NewClient(found.Socket, found.Token).Plugins(ctx)
 	if err != nil {
 		return host.Options{}, fmt.Errorf("ask the running host what it runs: %w", err)
 	}

@@ -54,23 +54,6 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-const replHelp = `  describe                  what the plugin takes and answers
-  configure [NAME=VALUE...]  configures it from its config block in plugins.hcl; a value given here is kept for later
-  load                      loads the model
-  infer [NAME=VALUE...]     asks once: inputs and parameters; NAME=@FILE for an input is a file's content. The next line need not
-                            wait: cancel, health, drain and the like act on the request that runs. Pictures are saved here
-  cancel                    cancels the request, or the loading, that runs; so does Ctrl-C, and twice ends the session
-  wait                      waits for the request that runs; so do configure, load, infer and quit
-  health                    asks for the plugin's state, memory and requests
-  drain                     stops admission and waits for the request that runs
-  shutdown                  cancels what runs, closes the endpoint and ends the process
-  restart                   ends the process and starts another: of the binary as it is now
-  logs [N]                  the last N lines that the plugin has printed, 20 unless said
-  help                      this list
-  quit                      ends the process and the session, as the end of the input does
-A value with spaces is quoted: prompt="a red circle". A text that begins with @ is written @@.
-`
-
 // repl is a session with one plugin process at a time. run's goroutine owns it; only a request runs beside it.
 type repl struct {
 	*subject
@@ -169,28 +152,6 @@ func (r *repl) do(line string) error {
 	}
 }
 
-// replCommand is one command: whether it takes arguments, waits for what runs, and needs a process that lives.
-type replCommand struct {
-	args, waits, process bool
-	do                   func(r *repl, args []string) error
-}
-
-var replCommands = map[string]replCommand{
-	"describe":  {process: true, do: func(r *repl, _ []string) error { return r.describe() }},
-	"configure": {args: true, waits: true, process: true, do: (*repl).configure},
-	"load":      {waits: true, process: true, do: func(r *repl, _ []string) error { return r.load() }},
-	"infer":     {args: true, waits: true, process: true, do: (*repl).infer},
-	"cancel":    {do: func(r *repl, _ []string) error { return r.cancel() }},
-	"wait":      {waits: true, do: func(*repl, []string) error { return nil }},
-	"health":    {process: true, do: func(r *repl, _ []string) error { return r.health() }},
-	"drain":     {process: true, do: func(r *repl, _ []string) error { return r.drain() }},
-	"shutdown":  {process: true, do: func(r *repl, _ []string) error { return r.shutdown() }},
-	"restart":   {do: func(r *repl, _ []string) error { return r.restart() }},
-	"logs":      {args: true, do: (*repl).logs},
-	"help":      {do: func(r *repl, _ []string) error { r.say("%s", strings.TrimSuffix(replHelp, "\n")); return nil }},
-	"quit":      {waits: true, do: func(r *repl, _ []string) error { r.over = true; return nil }},
-}
-
 // call runs f and lets an interrupt end its context.
 func (r *repl) call(f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -275,20 +236,6 @@ func (r *repl) wait() error {
 		}
 		return nil
 	})
-}
-
-func (r *repl) cancel() error {
-	if r.running == nil {
-		return errors.New("nothing runs")
-	}
-	select {
-	case <-r.running.done:
-		return errors.New("nothing runs any more")
-	default:
-	}
-	r.say("cancelling %s", r.running.what)
-	r.running.cancel()
-	return r.wait()
 }
 
 // start launches a process. Without one there is none, or the one before, which has ended.

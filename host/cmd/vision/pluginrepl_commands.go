@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,10 +12,47 @@ import (
 
 	"github.com/vision19/vision/host/config"
 	"github.com/vision19/vision/sdk"
-	"github.com/vision19/vision/sdk/imaging"
 	"github.com/vision19/vision/sdk/schema"
-	"github.com/vision19/vision/sdk/wire"
 )
+
+const replHelp = `  describe                  what the plugin takes and answers
+  configure [NAME=VALUE...]  configures it from its config block in plugins.hcl; a value given here is kept for later
+  load                      loads the model
+  infer [NAME=VALUE...]     asks once: inputs and parameters; NAME=@FILE for an input is a file's content. The next line need not
+                            wait: cancel, health, drain and the like act on the request that runs. Pictures are saved here
+  cancel                    cancels the request, or the loading, that runs; so does Ctrl-C, and twice ends the session
+  wait                      waits for the request that runs; so do configure, load, infer and quit
+  health                    asks for the plugin's state, memory and requests
+  drain                     stops admission and waits for the request that runs
+  shutdown                  cancels what runs, closes the endpoint and ends the process
+  restart                   ends the process and starts another: of the binary as it is now
+  logs [N]                  the last N lines that the plugin has printed, 20 unless said
+  help                      this list
+  quit                      ends the process and the session, as the end of the input does
+A value with spaces is quoted: prompt="a red circle". A text that begins with @ is written @@.
+`
+
+// replCommand is one command: whether it takes arguments, waits for what runs, and needs a process that lives.
+type replCommand struct {
+	args, waits, process bool
+	do                   func(r *repl, args []string) error
+}
+
+var replCommands = map[string]replCommand{
+	"describe":  {process: true, do: func(r *repl, _ []string) error { return r.describe() }},
+	"configure": {args: true, waits: true, process: true, do: (*repl).configure},
+	"load":      {waits: true, process: true, do: func(r *repl, _ []string) error { return r.load() }},
+	"infer":     {args: true, waits: true, process: true, do: (*repl).infer},
+	"cancel":    {do: func(r *repl, _ []string) error { return r.cancel() }},
+	"wait":      {waits: true, do: func(*repl, []string) error { return nil }},
+	"health":    {process: true, do: func(r *repl, _ []string) error { return r.health() }},
+	"drain":     {process: true, do: func(r *repl, _ []string) error { return r.drain() }},
+	"shutdown":  {process: true, do: func(r *repl, _ []string) error { return r.shutdown() }},
+	"restart":   {do: func(r *repl, _ []string) error { return r.restart() }},
+	"logs":      {args: true, do: (*repl).logs},
+	"help":      {do: func(r *repl, _ []string) error { r.say("%s", strings.TrimSuffix(replHelp, "\n")); return nil }},
+	"quit":      {waits: true, do: func(r *repl, _ []string) error { r.over = true; return nil }},
+}
 
 func (r *repl) describe() error {
 	return r.call(func(ctx context.Context) error {
@@ -27,19 +62,6 @@ func (r *repl) describe() error {
 		}
 		return printDescription(d)
 	})
-}
-
-// pairs reads NAME=VALUE arguments.
-func pairs(args []string) ([][2]string, error) {
-	var out [][2]string
-	for _, arg := range args {
-		name, value, ok := strings.Cut(arg, "=")
-		if !ok || name == "" {
-			return nil, fmt.Errorf("%q: write NAME=VALUE", arg)
-		}
-		out = append(out, [2]string{name, value})
-	}
-	return out, nil
 }
 
 func (r *repl) configure(args []string) error {
@@ -94,118 +116,18 @@ func (r *repl) load() error {
 	return nil
 }
 
-func (r *repl) infer(args []string) error {
-	d := r.configured
-	if d.Endpoint == "" {
-		d = r.described // the plugin itself says what it lacks
+func (r *repl) cancel() error {
+	if r.running == nil {
+		return errors.New("nothing runs")
 	}
-	request, raw, err := readRequest(d, args)
-	if err != nil {
-		return err
+	select {
+	case <-r.running.done:
+		return errors.New("nothing runs any more")
+	default:
 	}
-	if request, err = d.CheckRequest(request, raw); err != nil {
-		return err
-	}
-	for _, p := range d.Parameters {
-		if _, given := request.Values[p.Name]; p.Random && !given {
-			request.Values[p.Name] = int64(*p.Min) + int64(rand.Uint64N(uint64(*p.Max-*p.Min)+1))
-		}
-	}
-	r.requests++
-	request.ID = strconv.Itoa(r.requests)
-	began, shown, steps := time.Now(), time.Time{}, 0
-	client := r.process.Client()
-	r.begin("request "+request.ID, func(ctx context.Context) error {
-		result, err := client.Infer(ctx, d, request, wire.Sink{Step: func(done, total int) {
-			if steps = total; done == total || time.Since(shown) > stepTime {
-				shown = time.Now()
-				r.say("step %d of %d", done, total)
-			}
-		}}, nil)
-		if err != nil {
-			return err
-		}
-		took := time.Since(began).Round(100 * time.Microsecond)
-		return r.show(request, result, fmt.Sprintf("%s, %d steps reported", took, steps))
-	})
-	return nil
-}
-
-// stepTime is how often steps are shown; a thousand of them are no use to anybody.
-const stepTime = 200 * time.Millisecond
-
-// readRequest reads inputs and parameters. What is wrong with them d.CheckRequest says.
-func readRequest(d sdk.Description, args []string) (sdk.Request, map[string]any, error) {
-	r, raw := sdk.Request{Texts: map[string][]string{}, Images: map[string][]sdk.Image{}}, map[string]any{}
-	given, err := pairs(args)
-	if err != nil {
-		return r, nil, err
-	}
-	for _, pair := range given {
-		name, value := pair[0], pair[1]
-		in, isInput := d.Input(name)
-		if !isInput {
-			p, _ := d.Parameters.Lookup(name)
-			raw[name] = p.Parse(value)
-			continue
-		}
-		path, isFile := strings.CutPrefix(value, "@")
-		if isFile && !strings.HasPrefix(path, "@") {
-			data, err := readInput(context.Background(), path)
-			if err != nil {
-				return r, nil, fmt.Errorf("%s: %w", name, err)
-			}
-			value = string(data)
-		} else if isFile {
-			value = path
-		}
-		if in.Kind == sdk.TextInput {
-			r.Texts[name] = append(r.Texts[name], value)
-			continue
-		}
-		if !isFile {
-			return r, nil, fmt.Errorf("%s is an image: write %s=@FILE", name, name)
-		}
-		header, err := imaging.Inspect([]byte(value))
-		if err != nil {
-			return r, nil, fmt.Errorf("%s is %w", name, err)
-		}
-		r.Images[name] = append(r.Images[name], sdk.Image{MediaType: header.MediaType, Width: header.Width, Height: header.Height, Data: []byte(value)})
-	}
-	return r, raw, nil
-}
-
-// show prints a result, and saves its picture in the working folder.
-func (r *repl) show(request sdk.Request, result sdk.Result, how string) error {
-	for _, warning := range result.Warnings {
-		r.say("warning: %s", warning)
-	}
-	for _, e := range result.Embeddings {
-		r.say("a vector of %d numbers, beginning with %.4f", len(e), e[:min(4, len(e))])
-	}
-	if result.Unsafe {
-		r.say("the plugin's safety check refused the picture")
-	}
-	for _, image := range result.Images {
-		data := image.Data
-		if image.MediaType == sdk.RawRGB {
-			var err error
-			if data, err = imaging.EncodePNG(data, image.Width, image.Height, 3); err != nil {
-				return err
-			}
-		}
-		path := fmt.Sprintf("%s-%s.png", r.name, request.ID)
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			return err
-		}
-		r.say("saved %s, %d x %d px", absolute(path), image.Width, image.Height)
-	}
-	seed := ""
-	if value, ok := request.Values["seed"]; ok {
-		seed = fmt.Sprintf(", seed %v", value)
-	}
-	r.say("request %s took %s%s", request.ID, how, seed)
-	return nil
+	r.say("cancelling %s", r.running.what)
+	r.running.cancel()
+	return r.wait()
 }
 
 // answerTime is how long health may take. It decides nothing: the process is left as it is.

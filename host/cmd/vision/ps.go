@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vision19/vision/host"
 	"github.com/vision19/vision/host/api"
 	"github.com/vision19/vision/host/config"
 )
@@ -21,13 +19,11 @@ func (a *app) psCommand() *cobra.Command {
 		Short: "Show the plugins of the running host",
 		Args:  exactArgs(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			running, err := host.FindRunning(a.state)
-			if errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("no host runs on %s; start one with `vision run`", a.state)
-			} else if err != nil {
+			client, err := a.client()
+			if err != nil {
 				return err
 			}
-			plugins, err := api.NewClient(running.Socket).Plugins(c.Context())
+			plugins, err := client.Plugins(c.Context())
 			if err != nil {
 				return err
 			}
