@@ -114,7 +114,7 @@ func printParameters(w *tabwriter.Writer, s schema.Schema) {
 func exactArgs(n int, names string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != n {
-			return &usageError{errors.New(strings.TrimSpace("usage: vision " + c.Name() + " " + names))}
+			return &usageError{errors.New(strings.TrimSpace("usage: " + c.CommandPath() + " " + names))}
 		}
 		return nil
 	}
