@@ -25,3 +25,4 @@ if [ "${1:-}" = --check ]; then
 	done
 	rm -rf "$out"
 fi
+[ "${1:-}" = --check ] || examples/python-plugin/generate.sh

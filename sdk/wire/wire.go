@@ -66,6 +66,7 @@ func (p *grpcPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *g
 // Client calls one plugin. Its methods may be called from any goroutine. Every error is an *sdk.Error: a
 // broken connection is sdk.ErrUnavailable.
 type Client struct {
+	conn  grpc.ClientConnInterface
 	rpc   pb.PluginClient
 	slots *Slots
 
@@ -75,8 +76,11 @@ type Client struct {
 
 // New makes a client on a connection. slots may be nil: results then travel in chunks.
 func New(conn grpc.ClientConnInterface, slots *Slots) *Client {
-	return &Client{rpc: pb.NewPluginClient(conn), slots: slots}
+	return &Client{conn: conn, rpc: pb.NewPluginClient(conn), slots: slots}
 }
+
+// Conn is the connection itself, for whoever checks what the methods of Client never do.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
 
 // Describe returns the plugin's description, checked, and the SDK version that it was built with.
 func (c *Client) Describe(ctx context.Context) (d sdk.Description, sdkVersion string, err error) {
