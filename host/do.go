@@ -43,11 +43,11 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 	defer u.leave()
 	ask := sched.Ask{Class: job.Class, Client: job.Client, Batch: w.batch}
 	began := time.Now()
-	answer, on, err := h.attempt(ctx, w, ask)
-	if err != nil && on != nil && ctx.Err() == nil && h.recovers(on, err) {
-		h.log.Info("request is tried once more", "plugin", on.name, "id", w.request.ID, "error", firstLine(err))
-		ask.Avoid, ask.Since = on.key, began
-		answer, _, err = h.attempt(ctx, w, ask)
+	answer, err := h.attempt(ctx, w, ask)
+	if err != nil && w.on != nil && ctx.Err() == nil && h.recovers(ctx, w, err) {
+		h.log.Info("request is tried once more", "plugin", w.on.name, "id", w.request.ID, "error", firstLine(err))
+		ask.Avoid, ask.Since = w.on.key, began
+		answer, err = h.attempt(ctx, w, ask)
 	}
 	if err != nil {
 		return api.Answer{}, late(err)
@@ -64,6 +64,8 @@ type work struct {
 	request sdk.Request
 	checked *part // that the request agrees with; nil before
 	batch   string
+	on      *replica // where it was tried last, nil before
+	pid     int      // of the process there
 }
 
 // check makes the request by a description, whose part it then agrees with. Random values are drawn once: a second try gives the same picture.
@@ -81,55 +83,55 @@ func (w *work) check(h *Host, d sdk.Description, p *part) error {
 	return nil
 }
 
-// attempt waits for a process's turn and runs the request there. It also returns the process, if it has come so far.
-func (h *Host) attempt(ctx context.Context, w *work, ask sched.Ask) (api.Answer, *replica, error) {
+// attempt waits for a process's turn and runs the request there.
+func (h *Host) attempt(ctx context.Context, w *work, ask sched.Ask) (api.Answer, error) {
 	ticket, err := w.unit.queue.Acquire(ctx, ask)
 	if err != nil {
-		return api.Answer{}, nil, err
+		return api.Answer{}, err
 	}
 	defer ticket.Done()
 	r := w.unit.find(ticket.Instance)
 	if r == nil { // it was retired a moment ago
 		ticket.Batch.Leave()
-		return api.Answer{}, nil, &sdk.Error{Code: sdk.CodeUnavailable, Message: "the plugin was just replaced", RetryAfter: time.Second}
+		return api.Answer{}, &sdk.Error{Code: sdk.CodeUnavailable, Message: "the plugin was just replaced", RetryAfter: time.Second}
 	}
 	defer func() { r.ended.Store(time.Now().UnixNano()) }()
-	d := r.instance.Status().Description
+	s := r.instance.Status()
+	d := s.Description
+	w.on, w.pid = r, s.PID
 	if w.checked != r.part() {
 		if err := w.check(h, d, r.part()); err != nil {
 			ticket.Batch.Leave()
-			return api.Answer{}, nil, err
+			return api.Answer{}, err
 		}
 	}
 	began := time.Now()
 	result, err := r.instance.Infer(ctx, w.request, w.sink, ticket.Batch)
 	if err != nil {
 		h.log.Warn("request failed", "plugin", r.name, "id", w.request.ID, "error", firstLine(err))
-		return api.Answer{}, r, err
+		return api.Answer{}, err
 	}
 	took := time.Since(began)
 	h.records.Note(r.part().recordKey, func(x *device.Record) { x.Took(took) })
 	values := w.request.Values
 	maps.Copy(values, result.Values)
-	return api.Answer{Plugin: w.unit.name, Endpoint: d.Endpoint, Device: r.device.Name, Result: result, Values: values, Took: took}, r, nil
+	return api.Answer{Plugin: w.unit.name, Endpoint: d.Endpoint, Device: r.device.Name, Result: result, Values: values, Took: took}, nil
 }
 
 // shortWait is how long the next start of a process may be off for a request to wait for it.
 const shortWait = 2 * time.Second
 
 // recovers reports whether a failed request may succeed when it is tried again, and sees to it that it can.
-func (h *Host) recovers(r *replica, err error) bool {
+func (h *Host) recovers(ctx context.Context, w *work, err error) bool {
 	switch {
 	case errors.Is(err, sdk.ErrOutOfMemory):
-		r.unit.queue.Gone(r.key)
-		h.relieve(r)
-		r.instance.Recycle(err)
-		return true
-	case instance.Lost(err):
-		wait := sdk.AsError(r.unit.cooling()) // nil when there is none
-		return wait == nil || wait.RetryAfter <= shortWait
+		h.relieve(ctx, w.on)
+		w.on.instance.Recycle(w.pid, err)
+	case !instance.Lost(err):
+		return false
 	}
-	return false
+	wait := sdk.AsError(w.unit.cooling()) // nil when there is none
+	return wait == nil || wait.RetryAfter <= shortWait
 }
 
 // once is a sink whose events make sense when a request is tried twice: accepted comes once, and steps only grow.

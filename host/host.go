@@ -64,10 +64,13 @@ type Host struct {
 	timing    instance.Timing
 	shrink    time.Duration
 	requests  atomic.Uint64
-	closing   chan struct{}
-	close     sync.Once
+	life      context.Context // ends when the host closes: from then on nothing is begun
+	end       context.CancelFunc
+	drain     context.Context // ends when the host has no more time to close: what is still at work is lost
+	cut       context.CancelFunc
 
 	reloading sync.Mutex
+	closing   sync.Mutex
 
 	mu      sync.RWMutex
 	setup   setup
@@ -83,8 +86,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*Host, hcl.Diagnosti
 	}
 	h := &Host{
 		log: o.Log, state: o.StateDir, random: o.Random, load: o.Load, elsewhere: o.Running, timing: o.Timing,
-		shrink: cmp.Or(o.Shrink, sched.DefaultShrink), closing: make(chan struct{}), token: rand.Text(),
+		shrink: cmp.Or(o.Shrink, sched.DefaultShrink), token: rand.Text(),
 	}
+	h.life, h.end = context.WithCancel(context.WithoutCancel(ctx))
+	h.drain, h.cut = context.WithCancel(context.WithoutCancel(ctx))
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -409,7 +414,11 @@ func (s *serverSet) shutdown(ctx context.Context) {
 
 // Close stops every plugin, answers what was accepted while ctx lasts, and removes the host's folder.
 func (h *Host) Close(ctx context.Context) {
-	h.close.Do(func() { close(h.closing) })
+	h.closing.Lock()
+	defer h.closing.Unlock()
+	h.end()
+	defer h.cut()
+	defer context.AfterFunc(ctx, h.cut)()
 	h.mu.Lock()
 	units, servers := h.units, h.servers
 	h.units, h.servers = nil, nil
@@ -422,6 +431,8 @@ func (h *Host) Close(ctx context.Context) {
 		group.Go(func() { u.close(ctx) })
 	}
 	group.Wait()
+	h.reloading.Lock() // one that is under way gives up what it begins, and drains what it replaces
+	defer h.reloading.Unlock()
 	h.saveRecords()
 	if h.run != nil {
 		h.run.close()

@@ -66,6 +66,9 @@ func (h *Host) Logs(plugin string) ([]*telemetry.Ring, error) {
 func (h *Host) Apply(ctx context.Context, c *config.Config) (plan.Plan, hcl.Diagnostics, error) {
 	h.reloading.Lock() // one after another
 	defer h.reloading.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.life, cancel)()
 	next, diags := h.prepare(ctx, c)
 	h.mu.RLock()
 	p := next.make(h.running(), h.bytes)
@@ -74,7 +77,7 @@ func (h *Host) Apply(ctx context.Context, c *config.Config) (plan.Plan, hcl.Diag
 		return p, diags, nil
 	}
 	h.ledger.SetDevices(next.devices)
-	h.remove(ctx, next)
+	h.remove(next)
 	errs := make([]error, len(next.parts))
 	var group sync.WaitGroup
 	for i, part := range next.parts {
@@ -90,7 +93,7 @@ func (h *Host) Apply(ctx context.Context, c *config.Config) (plan.Plan, hcl.Diag
 }
 
 // remove ends the units that are not declared any more, first: their room may be needed.
-func (h *Host) remove(ctx context.Context, next setup) {
+func (h *Host) remove(next setup) {
 	h.mu.Lock()
 	var gone []*unit
 	h.units = slices.DeleteFunc(h.units, func(u *unit) bool {
@@ -101,9 +104,11 @@ func (h *Host) remove(ctx context.Context, next setup) {
 		return true
 	})
 	h.mu.Unlock()
+	var group sync.WaitGroup
 	for _, u := range gone {
-		u.close(ctx)
+		group.Go(func() { u.close(h.drain) })
 	}
+	group.Wait()
 }
 
 // move brings one plugin to its new part.
@@ -118,37 +123,50 @@ func (h *Host) move(ctx context.Context, next *part) error {
 	if u != nil {
 		return u.replace(ctx, next)
 	}
+	if h.life.Err() != nil {
+		return errClosing
+	}
 	u = h.newUnit(next)
 	u.begin()
 	if err := u.awaitReady(ctx); err != nil {
-		u.close(ctx)
+		u.close(h.drain)
 		return err
 	}
 	h.mu.Lock()
-	h.units = append(h.units, u)
+	closing := h.life.Err() != nil
+	if !closing {
+		h.units = append(h.units, u)
+	}
 	h.mu.Unlock()
+	if closing {
+		u.close(h.drain)
+		return errClosing
+	}
 	return nil
 }
+
+var errClosing = sdk.NewError(sdk.CodeUnavailable, "the host is stopping", nil)
 
 // replace moves the unit to a new part; on failure nothing has changed.
 func (u *unit) replace(ctx context.Context, next *part) error {
 	old := u.current()
-	moved := !slices.Equal(old.devices, next.devices)
-	running := u.running()
-	if old.digest() == next.digest() && !moved || len(running) == 0 && next.demand {
-		u.adopt(next, old.digest() == next.digest())
+	if old.digest() == next.digest() && slices.Equal(old.devices, next.devices) {
+		u.keep(next)
+		return nil
+	}
+	if next.demand && len(u.running()) == 0 {
+		u.adopt(next)
 		return nil
 	}
 	before := u.all()
 	beside := u.host.fits(next)
 	if !beside {
-		u.leaving(before, true)
+		leaving(before, true)
 		for _, r := range before {
-			r.rest(ctx)
+			r.rest(u.host.drain)
 		}
 	}
-	fresh := u.try(next)
-	var err error
+	fresh, err := u.try(next)
 	for _, r := range fresh {
 		if failed := r.instance.AwaitReady(ctx); failed != nil && err == nil {
 			err = located(next.plugin, failed)
@@ -156,10 +174,10 @@ func (u *unit) replace(ctx context.Context, next *part) error {
 	}
 	if err != nil {
 		for _, r := range fresh {
-			r.retire(ctx)
+			r.retire(u.host.drain)
 		}
 		if !beside {
-			u.leaving(before, false)
+			leaving(before, false)
 			u.ensure()
 		}
 		return err
@@ -167,16 +185,17 @@ func (u *unit) replace(ctx context.Context, next *part) error {
 	for _, r := range fresh {
 		r.trial.Store(false)
 	}
-	u.adopt(next, false)
-	for _, r := range before {
-		r.retire(ctx)
-	}
+	u.adopt(next)
 	return nil
 }
 
 // try starts the planned processes of a part beside those that there are.
-func (u *unit) try(next *part) []*replica {
+func (u *unit) try(next *part) ([]*replica, error) {
 	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		return nil, errClosing
+	}
 	var fresh []*replica
 	for n, d := range next.devices {
 		r := u.add(next, n+1, d)
@@ -187,30 +206,49 @@ func (u *unit) try(next *part) []*replica {
 	for _, r := range fresh {
 		r.instance.Start()
 	}
-	return fresh
+	return fresh, nil
 }
 
-func (u *unit) leaving(replicas []*replica, leaving bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+func leaving(replicas []*replica, leaving bool) {
 	for _, r := range replicas {
-		r.leaving = leaving
+		r.leaving.Store(leaving)
 	}
 }
 
-// adopt makes a part the one that holds. When it is the same process under another queue, the processes that run are its own.
-func (u *unit) adopt(next *part, same bool) {
+// keep makes a part the one that holds whose processes are the same: those that run are its own.
+func (u *unit) keep(next *part) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if same {
-		next.configured.Store(u.part.configured.Load())
-		for _, r := range u.replicas {
-			r.held.CompareAndSwap(u.part, next)
-		}
+	next.configured.Store(u.part.configured.Load())
+	for _, r := range u.replicas {
+		r.held.CompareAndSwap(u.part, next)
 	}
+	u.hold(next)
+}
+
+// hold is called with the lock held.
+func (u *unit) hold(next *part) {
 	u.part = next
 	u.queue.SetOptions(next.queueing())
 	u.rest()
+}
+
+// adopt makes a part the one that holds, and ends the processes of another once they have answered what they have. What waits goes on to its own.
+func (u *unit) adopt(next *part) {
+	u.mu.Lock()
+	u.hold(next)
+	old := slices.DeleteFunc(slices.Clone(u.replicas), func(r *replica) bool { return r.part() == next })
+	leaving(old, true)
+	waits := u.busy > 0
+	u.mu.Unlock()
+	if waits {
+		u.ensure()
+	}
+	var group sync.WaitGroup
+	for _, r := range old {
+		group.Go(func() { r.retire(u.host.drain) })
+	}
+	group.Wait()
 }
 
 // fits reports whether the processes of a part find room beside all that runs.

@@ -28,8 +28,7 @@ type replica struct {
 	sandbox  atomic.Pointer[launch.Report] // of the process that runs
 	ended    atomic.Int64                  // Unix nanoseconds at which its last request ended
 	trial    atomic.Bool                   // a reload waits whether it becomes ready; its failure is nobody else's
-
-	leaving bool // the unit's lock: it is being retired and does not come back
+	leaving  atomic.Bool                   // it is being retired and does not come back
 }
 
 func newReplica(u *unit, p *part, number, serial int, d device.Device) *replica {
@@ -106,13 +105,13 @@ func (r *replica) rest(ctx context.Context) {
 // retire ends a replica for good, once it has answered what it has.
 func (r *replica) retire(ctx context.Context) {
 	u := r.unit
-	u.mu.Lock()
-	r.leaving = true
-	u.mu.Unlock()
+	r.leaving.Store(true)
 	r.rest(ctx)
 	u.mu.Lock()
-	u.restarts += r.instance.Status().Restarts
-	u.replicas = slices.DeleteFunc(u.replicas, func(x *replica) bool { return x == r })
+	if i := slices.Index(u.replicas, r); i >= 0 { // it may be retired for two reasons at once
+		u.restarts += r.instance.Status().Restarts
+		u.replicas = slices.Delete(u.replicas, i, i+1)
+	}
 	u.mu.Unlock()
 	r.instance.Close(ctx)
 	_ = os.RemoveAll(u.host.scratch(r.key))
@@ -137,7 +136,7 @@ func (h *Host) tend() {
 			}
 		case <-save.C:
 			h.saveRecords()
-		case <-h.closing:
+		case <-h.life.Done():
 			return
 		}
 	}
@@ -156,12 +155,10 @@ func (u *unit) scale(grow, shrink time.Duration) {
 		return
 	}
 	waiting, _ := u.queue.Load()
-	load, highest := sched.Load{Waiting: waiting, Oldest: u.queue.Oldest()}, 0
-	replicas := u.all()
-	for _, r := range replicas {
+	load := sched.Load{Waiting: waiting, Oldest: u.queue.Oldest()}
+	for _, r := range u.all() {
 		s := r.instance.Status()
-		highest = max(highest, r.number)
-		if s.State == instance.Stopped {
+		if s.State == instance.Stopped || r.leaving.Load() {
 			continue
 		}
 		load.Replicas = append(load.Replicas, sched.Replica{
@@ -174,7 +171,7 @@ func (u *unit) scale(grow, shrink time.Duration) {
 		u.grow(p)
 	case stop != "":
 		if r := u.find(stop); r != nil {
-			go r.retire(context.Background())
+			go r.retire(u.host.drain)
 		}
 	}
 }

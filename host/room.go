@@ -164,13 +164,23 @@ func (h *Host) shed(r *replica) {
 	}
 }
 
-// relieve unloads every idle plugin of the device on which a replica has run out of memory.
-func (h *Host) relieve(r *replica) {
+// relieve unloads every idle plugin of the device on which a replica has run out of memory. It waits for their ends while ctx lasts.
+func (h *Host) relieve(ctx context.Context, r *replica) {
 	residents, byName := h.residents(r)
+	var group sync.WaitGroup
 	for _, x := range residents {
 		if !x.Pinned && !x.Busy {
-			h.unload(byName[x.Name], r)
+			group.Go(func() { h.unload(byName[x.Name], r) })
 		}
+	}
+	gone := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-ctx.Done():
 	}
 }
 
@@ -179,7 +189,7 @@ func (h *Host) unload(victim, instead *replica) {
 		return
 	}
 	h.log.Info("unloaded to make room", "plugin", victim.name, "for", instead.name, "device", instead.device.Name)
-	victim.rest(context.Background())
+	victim.rest(h.drain)
 }
 
 // lease implements instance.Lease on the host's ledger.

@@ -19,6 +19,7 @@ import (
 	"github.com/vision19/vision/host/catalog"
 	"github.com/vision19/vision/host/config"
 	"github.com/vision19/vision/host/device"
+	"github.com/vision19/vision/host/instance"
 	"github.com/vision19/vision/host/launch"
 	"github.com/vision19/vision/host/plan"
 	"github.com/vision19/vision/sdk"
@@ -127,6 +128,9 @@ func (h *Host) describe(ctx context.Context, p *part) (sdk.Description, error) {
 	}
 	defer process.Kill()
 	d, _, err := process.Client().Describe(ctx)
+	if err == nil {
+		err = instance.CheckDescription(d)
+	}
 	if err != nil {
 		return sdk.Description{}, process.Explain(err)
 	}
@@ -193,7 +197,7 @@ func (h *Host) spec(p *part, d device.Device, name, key string) (launch.Spec, er
 		}
 	}
 	if d.Kind == "cpu" {
-		box.Memory = h.bytes(p)
+		box.Memory = p.bytes // as declared: by what has been measured, a leak would raise its own limit with every restart
 	}
 	return launch.Spec{
 		Name: name, Binary: p.binary.Path, Source: filepath.Dir(p.binary.Source), SocketDir: h.run.dir, ScratchDir: scratch,
@@ -265,10 +269,10 @@ func recordKey(b catalog.Binary, values schema.Values) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// digest identifies what a process is: binary, configuration, sandbox, and the memory that it is told it may take.
+// digest identifies what a process is: binary, configuration, sandbox, what it is given at once, and the memory that it is told it may take.
 func (p *part) digest() string {
 	h := sha256.New()
-	fmt.Fprintln(h, p.recordKey, p.bytes, p.plugin.Sandbox, p.plugin.DevOverride)
+	fmt.Fprintln(h, p.recordKey, p.bytes, p.plugin.Sandbox, p.plugin.MaxBatch, p.plugin.DevOverride)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

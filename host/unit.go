@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ func (u *unit) ensure() {
 	}
 	var start []*replica
 	for _, r := range u.replicas {
-		if state := r.instance.Status().State; !r.leaving && (state == instance.Stopped || state == instance.Draining) {
+		if r.asleep() && !r.leaving.Load() {
 			start = append(start, r)
 		}
 	}
@@ -68,6 +69,13 @@ func (u *unit) ensure() {
 	for _, r := range start {
 		r.instance.Start()
 	}
+}
+
+// asleep reports whether the process may be stopped by now, and must be told to start. Not only when it is seen stopped: changed is called before
+// others see a state, so one that is seen in a state which leads there may have stopped for want of requests that came a moment later.
+func (r *replica) asleep() bool {
+	state := r.instance.Status().State
+	return state != instance.Ready && state != instance.Loading
 }
 
 // add makes a replica, stopped; the lock is held.
@@ -124,48 +132,58 @@ func (u *unit) changed(r *replica, s instance.Status) {
 		u.mu.Unlock()
 	case instance.Backoff:
 		u.queue.Gone(r.key)
-		if err := u.cooling(); err != nil && !r.trial.Load() {
+		// What waits also waits for a second start, as what ran is tried a second time.
+		if err := u.coolingAfter(r, s); err != nil && s.Failures > 1 && !r.trial.Load() {
 			u.queue.Fail(err)
 		}
 	case instance.Stopped:
 		u.queue.Gone(r.key)
 		u.mu.Lock()
-		again := u.busy > 0 && !u.closed && !r.leaving
+		again := u.busy > 0 && !u.closed && !r.leaving.Load()
 		u.mu.Unlock()
+		if r.number > len(r.part().devices) && !r.leaving.Load() { // one beyond the planned ones is made anew when it is needed
+			go r.retire(u.host.drain)
+		}
 		switch {
 		case again && s.Denied:
-			if u.cooling() != nil || !u.alive() {
+			if u.coolingAfter(r, s) != nil || !u.alive(r) {
 				u.queue.Fail(s.LastError)
 			}
 		case again: // a request came while it was being unloaded
-			go r.instance.Start()
+			go u.ensure()
 		}
 	default:
 		u.queue.Gone(r.key)
 	}
 }
 
-// alive reports whether a process is there or about to be.
-func (u *unit) alive() bool {
+// alive reports whether another process is there or about to be.
+func (u *unit) alive(but *replica) bool {
 	return slices.ContainsFunc(u.all(), func(r *replica) bool {
 		s := r.instance.Status()
-		return r.trial.Load() || s.State == instance.Ready || s.State == instance.Starting || s.State == instance.Loading
+		return r != but && (r.trial.Load() || s.State == instance.Ready || s.State == instance.Starting || s.State == instance.Loading)
 	})
 }
 
 // cooling is what a request gets while every process waits for its next start: the cause, and when to come again. Whatever the cause, the request
-// is not what is wrong. It is nil when there is hope.
-func (u *unit) cooling() error {
+// is not what is wrong. A process that was unloaded while it waited still waits: the request would start it too soon. It is nil when there is hope.
+func (u *unit) cooling() error { return u.coolingAfter(nil, instance.Status{}) }
+
+// coolingAfter is cooling with the state of one replica that others are about to see.
+func (u *unit) coolingAfter(changed *replica, next instance.Status) error {
 	var last *instance.Status
 	for _, r := range u.all() {
 		if r.trial.Load() {
 			return nil
 		}
 		s := r.instance.Status()
-		if s.State != instance.Backoff || time.Until(s.RetryAt) <= 0 {
-			if s.State != instance.Stopped {
-				return nil
-			}
+		if r == changed {
+			s = next
+		}
+		waits := (s.State == instance.Backoff || s.State == instance.Stopped) && time.Until(s.RetryAt) > 0
+		if !waits && s.State != instance.Stopped {
+			return nil
+		} else if !waits {
 			continue
 		}
 		if last == nil || s.RetryAt.Before(last.RetryAt) {
@@ -190,11 +208,8 @@ func (u *unit) enter() error {
 	if u.idle != nil {
 		u.idle.Stop()
 	}
-	// Asked after busy has been counted. A process that is being unloaded is still shown as draining when changed has looked at busy.
-	asleep := !slices.ContainsFunc(u.replicas, func(r *replica) bool {
-		state := r.instance.Status().State
-		return !r.leaving && state != instance.Stopped && state != instance.Draining
-	})
+	// Asked after busy has been counted.
+	asleep := !slices.ContainsFunc(u.replicas, func(r *replica) bool { return !r.asleep() && !r.leaving.Load() })
 	u.mu.Unlock()
 	if asleep {
 		u.ensure()
@@ -223,10 +238,10 @@ func (u *unit) rest() {
 	u.idle = time.AfterFunc(keep, u.unload)
 }
 
-// unload ends the processes of a plugin that nobody needs.
+// unload ends the processes of a plugin that nobody needs, but for those that a reload tries.
 func (u *unit) unload() {
 	u.mu.Lock()
-	replicas := slices.Clone(u.replicas)
+	replicas := slices.DeleteFunc(slices.Clone(u.replicas), func(r *replica) bool { return r.trial.Load() })
 	unused := u.busy == 0 && !u.closed
 	if unused {
 		for _, r := range replicas {
@@ -238,27 +253,30 @@ func (u *unit) unload() {
 		return
 	}
 	for _, r := range replicas {
-		r.instance.Stop(context.Background())
+		r.instance.Stop(u.host.drain)
 	}
 }
 
 // close answers what waits and ends the processes.
 func (u *unit) close(ctx context.Context) {
 	u.queue.Close()
+	until(ctx, func() bool { // with processes that are started for it, if they must
+		waiting, running := u.queue.Load()
+		return waiting+running == 0
+	})
 	u.mu.Lock()
 	u.closed = true
 	if u.idle != nil {
 		u.idle.Stop()
 	}
 	u.mu.Unlock()
-	until(ctx, func() bool {
-		waiting, running := u.queue.Load()
-		return waiting+running == 0
-	})
 	u.queue.Fail(&sdk.Error{Code: sdk.CodeUnavailable, Message: "the host is stopping", RetryAfter: 5 * time.Second})
 	var group sync.WaitGroup
 	for _, r := range u.all() {
-		group.Go(func() { r.instance.Close(ctx) })
+		group.Go(func() {
+			r.instance.Close(ctx)
+			_ = os.RemoveAll(u.host.scratch(r.key))
+		})
 	}
 	group.Wait()
 }

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +27,12 @@ func (i *Instance) bring(ctx context.Context, generation int, launched chan<- st
 		err = i.load(ctx, generation, process)
 	}
 	if err != nil {
+		if errors.Is(err, sdk.ErrUnavailable) { // when the connection breaks, the process is found dead a moment later
+			select {
+			case <-process.Done():
+			case <-time.After(endTime):
+			}
+		}
 		err = process.Explain(err)
 		i.tell(func() { i.fail(generation, err) })
 		return
@@ -83,7 +90,11 @@ func (i *Instance) adopt(generation int, process Process, lease Lease) bool {
 func (i *Instance) configure(ctx context.Context, process Process) (sdk.Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.config.Timing.Configure)
 	defer cancel()
-	return process.Client().Configure(ctx, i.config.Config)
+	d, err := process.Client().Configure(ctx, i.config.Config)
+	if err == nil {
+		err = CheckDescription(d)
+	}
+	return d, err
 }
 
 // load loads the model; only a standstill ends it, not its duration.
@@ -96,6 +107,10 @@ func (i *Instance) load(ctx context.Context, generation int, process Process) er
 	defer stall.Stop()
 	err := process.Client().Load(ctx, func(fraction float64, stage string) {
 		stall.Reset(i.config.Timing.Stall)
+		if !(fraction >= 0) { // NaN has no JSON
+			fraction = 0
+		}
+		stage = stage[:min(len(stage), maxStage)]
 		i.tell(func() {
 			if generation == i.generation && i.status.State == Loading {
 				i.status.Fraction, i.status.Stage = fraction, stage
@@ -109,9 +124,15 @@ func (i *Instance) load(ctx context.Context, generation int, process Process) er
 	return err
 }
 
+// maxStage bounds what a plugin says of its loading, in bytes: it is shown in one line.
+const maxStage = 200
+
 // misses is how many health questions in a row go unanswered before a process counts as unresponsive: one may be lost to a
 // machine that was asleep.
 const misses = 2
+
+// endTime is how long a process that has lost its connection may take to end.
+const endTime = time.Second
 
 // dumpTime is how long an unresponsive process gets to print its stacks.
 const dumpTime = 500 * time.Millisecond
@@ -165,6 +186,7 @@ func (i *Instance) watch(generation int, process Process, lease Lease) {
 		}
 		err = process.Explain(err)
 		i.tell(func() { i.fail(generation, err) })
+		process.Kill() // one that is being stopped, too: it will not end by itself
 		return
 	}
 }

@@ -4,8 +4,6 @@ package instance
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -43,7 +41,7 @@ type Config struct {
 	Log    *slog.Logger
 	Change func(Status) // called after every transition, one call at a time, in order
 	Timing Timing
-	// Patient instances are not ended for being silent: somebody debugs the process.
+	// Patient instances are not ended for being silent or slow: somebody debugs the process.
 	Patient bool
 }
 
@@ -111,32 +109,43 @@ type Instance struct {
 	status     Status
 	process    Process
 	lease      Lease // of the process
-	answered   *atomic.Bool
+	answers    *answers
 	generation int
 	started    bool
+	closing    bool               // nothing is started any more
 	abort      context.CancelFunc // ends a start under way
 	launched   chan struct{}      // closed when a start has given its process to the owner, or ended it
+	hurry      context.CancelFunc // ends the draining under way
+	buried     chan struct{}      // closed when the process that failed last is gone, and its lease released
+	stops      []chan struct{}    // of callers who wait until it is stopped
 }
+
+// patience stands for no limit where somebody debugs the process.
+const patience = 24 * time.Hour
 
 // snapshot is what other goroutines see; changed is closed when it is replaced.
 type snapshot struct {
 	Status
 	process    Process
 	generation int
-	answered   *atomic.Bool // this process has given a good answer
+	answers    *answers // of this process
 	changed    chan struct{}
 }
 
 // New makes a stopped instance. Close must be called.
 func New(config Config) *Instance {
 	config.Timing = config.Timing.filled()
+	if config.Patient {
+		config.Timing.Configure, config.Timing.Stall = patience, patience
+	}
 	if config.Change == nil {
 		config.Change = func(Status) {}
 	}
-	i := &Instance{config: config, inbox: make(chan func(), 16), done: make(chan struct{}), abort: func() {}}
+	i := &Instance{config: config, inbox: make(chan func(), 16), done: make(chan struct{}), abort: func() {}, buried: make(chan struct{})}
+	close(i.buried)
 	i.status = Status{Name: config.Name, State: Stopped, Device: config.Config.Device.Name}
-	i.answered = &atomic.Bool{}
-	i.now.Store(&snapshot{Status: i.status, answered: i.answered, changed: make(chan struct{})})
+	i.answers = &answers{}
+	i.now.Store(&snapshot{Status: i.status, answers: i.answers, changed: make(chan struct{})})
 	go i.own()
 	return i
 }
@@ -178,7 +187,7 @@ func (i *Instance) move(e event, change func(*Status)) bool {
 // publish shows the status. A queue hears of a process that is going before callers see it gone, and of one that is ready after they can
 // use it, so that nothing is granted in between.
 func (i *Instance) publish() {
-	next := &snapshot{Status: i.status, process: i.process, generation: i.generation, answered: i.answered, changed: make(chan struct{})}
+	next := &snapshot{Status: i.status, process: i.process, generation: i.generation, answers: i.answers, changed: make(chan struct{})}
 	if i.status.State != Ready {
 		i.config.Change(i.status)
 	}
@@ -205,12 +214,17 @@ func (i *Instance) Start() {
 	}
 }
 
-// AwaitReady returns when a started instance is ready, or has been stopped again, or with the error of a start that failed.
+// AwaitReady returns when a started instance is ready, or has been stopped again, or with the error of a start that failed or was denied.
 func (i *Instance) AwaitReady(ctx context.Context) error {
 	for {
 		s := i.now.Load()
 		switch s.State {
-		case Ready, Stopped:
+		case Ready:
+			return nil
+		case Stopped:
+			if s.Denied {
+				return s.LastError
+			}
 			return nil
 		case Backoff:
 			if time.Until(s.RetryAt) > 0 {
@@ -227,93 +241,10 @@ func (i *Instance) AwaitReady(ctx context.Context) error {
 	}
 }
 
-// Stop drains the process and ends it, and returns when it is gone. Requests under way have until ctx or Timing.Drain.
-func (i *Instance) Stop(ctx context.Context) {
-	i.tell(func() { i.end(ctx) })
-	for {
-		s := i.now.Load()
-		if s.State == Stopped {
-			return
-		}
-		select {
-		case <-s.changed:
-		case <-i.done:
-			return
-		}
-	}
-}
-
-// Recycle ends a process that cannot go on, for the reason given, once the requests under way have ended. It is not a failure of its start.
-func (i *Instance) Recycle(reason error) {
-	i.tell(func() {
-		if i.status.State == Ready {
-			i.status.LastError = reason
-			i.end(context.Background())
-		}
-	})
-}
-
-// Close stops the instance for good.
-func (i *Instance) Close(ctx context.Context) {
-	i.close.Do(func() {
-		i.Stop(ctx)
-		close(i.done)
-	})
-}
-
-// errLost is in the chain of an error of a request whose process has gone.
-var errLost = errors.New("the process was lost")
-
-// Lost reports whether a request failed because its process went, so that another may do it.
-func Lost(err error) bool { return errors.Is(err, errLost) }
-
-// Infer sends one checked request to the process, together with the others of its batch unless that is nil. A process that dies under it is one
-// sdk.ErrUnavailable with its last lines, for which Lost is true.
-func (i *Instance) Infer(ctx context.Context, request sdk.Request, sink wire.Sink, batch *wire.Batch) (sdk.Result, error) {
-	s := i.now.Load()
-	if s.State != Ready && s.State != Draining || s.process == nil {
-		batch.Leave()
-		return sdk.Result{}, sdk.NewError(sdk.CodeUnavailable, fmt.Sprintf("plugin %s is %s", i.config.Name, s.State), errLost)
-	}
-	result, err := s.process.Client().Infer(ctx, s.Description, request, sink, batch)
-	switch {
-	case err == nil:
-		s.answered.Store(true)
-	case ctx.Err() != nil:
-		i.cancelled.Store(request.ID, time.Now())
-	case errors.Is(err, sdk.ErrUnavailable) && s.process.Client().Broken():
-		err = i.lost(ctx, s, err)
-	}
-	return result, err
-}
-
-// lost waits until the process behind a broken connection has been found dead, which it is a moment later, and says how it ended.
-func (i *Instance) lost(ctx context.Context, s *snapshot, err error) error {
-	for timeout := time.After(time.Second); ; {
-		now := i.now.Load()
-		if now.process != s.process {
-			if now.LastError != nil && now.State != Stopped {
-				err = now.LastError
-			}
-			break
-		}
-		select {
-		case <-now.changed:
-			continue
-		case <-ctx.Done():
-		case <-timeout: // it lives, but its connection does not
-			err = s.process.Explain(err)
-			i.tell(func() { i.fail(s.generation, err) })
-		}
-		break
-	}
-	return sdk.NewError(sdk.AsError(err).Code, err.Error(), errors.Join(errLost, err))
-}
-
 // begin starts a process in a goroutine of its own, which tells the owner how it goes.
 func (i *Instance) begin(e event) {
 	ctx, cancel := context.WithCancel(context.Background())
-	if !i.move(e, func(s *Status) {
+	if i.closing || !i.move(e, func(s *Status) {
 		if i.started {
 			s.Restarts++
 		}
@@ -322,7 +253,7 @@ func (i *Instance) begin(e event) {
 		cancel()
 		return
 	}
-	i.started, i.abort, i.answered = true, cancel, &atomic.Bool{}
+	i.started, i.abort, i.answers = true, cancel, &answers{}
 	i.generation++
 	i.launched = make(chan struct{})
 	go i.bring(ctx, i.generation, i.launched)
@@ -331,7 +262,7 @@ func (i *Instance) begin(e event) {
 // backoff counts a failure and returns the wait before the next start: none after a process that had answered, then
 // doubling, with jitter so that plugins that fail together do not start together.
 func (i *Instance) backoff() time.Duration {
-	if i.answered.Load() {
+	if i.answers.good.Load() {
 		i.status.Failures = 0
 		return 0
 	}
@@ -372,12 +303,14 @@ func (i *Instance) fail(generation int, err error) {
 	}
 	i.config.Log.Log(context.Background(), level, "plugin failed", "error", err, "failures", i.status.Failures, "restart_in", wait.Round(time.Millisecond))
 	i.generation++
-	next := i.generation
+	next, buried := i.generation, make(chan struct{})
+	i.buried = buried
 	go func() {
 		if process != nil {
 			process.Kill()
 			lease.Release()
 		}
+		close(buried)
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -390,39 +323,4 @@ func (i *Instance) fail(generation int, err error) {
 		case <-i.done:
 		}
 	}()
-}
-
-// end stops the process, whatever it is doing.
-func (i *Instance) end(ctx context.Context) {
-	if i.status.State == Draining {
-		return // an earlier stop is at it
-	}
-	if !i.move(stop, nil) || i.status.State == Stopped {
-		i.generation++ // a retry that is due is void
-		return
-	}
-	i.abort()
-	i.generation++ // what the old process still reports is void
-	process, lease, generation, launched := i.process, i.lease, i.generation, i.launched
-	go func() {
-		<-launched // a process that is just being started is ended by its start
-		if process != nil {
-			ctx, cancel := context.WithTimeout(ctx, i.config.Timing.Drain)
-			process.Stop(ctx)
-			cancel()
-			lease.Release()
-		}
-		i.tell(func() {
-			if generation == i.generation {
-				i.gone()
-			}
-		})
-	}()
-}
-
-// gone completes a stop.
-func (i *Instance) gone() {
-	i.generation++
-	i.process, i.lease = nil, nil
-	i.move(stopped, func(s *Status) { s.PID, s.Bytes, s.Failures = 0, 0, 0 })
 }

@@ -192,7 +192,7 @@ func CheckSocketDir(dir string) error {
 
 // explain adds the process's end and its last lines to an error.
 func (p *process) explain(err error) error {
-	if err == nil || errors.Is(err, sdk.ErrInvalidInput) { // what is wrong with a configuration, the plugin says itself
+	if err == nil || sdk.AsError(err).Code == sdk.CodeInvalidInput { // what is wrong with a configuration, the plugin says itself
 		return err
 	}
 	var text strings.Builder
@@ -202,7 +202,7 @@ func (p *process) explain(err error) error {
 	default:
 		fmt.Fprintf(&text, "plugin %s: %s", p.spec.Name, reason(err))
 	}
-	if lines := p.ring.Last(explainLines); len(lines) > 0 {
+	if lines := p.lines.last(explainLines); len(lines) > 0 {
 		fmt.Fprintf(&text, "; its last lines:\n  %s", strings.Join(lines, "\n  "))
 	}
 	var typed *sdk.Error
@@ -220,9 +220,15 @@ func (p *process) explain(err error) error {
 // explainLines is how many of a plugin's last lines an error carries: enough for the head of a panic.
 const explainLines = 12
 
+// maxReason bounds the reason in an error, in bytes: a plugin whose description has ten thousand faults is told of the first ones.
+const maxReason = 2000
+
 // reason is the first line of an error: go-plugin appends pages to some.
 func reason(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
+	if len(line) > maxReason {
+		return strings.ToValidUTF8(line[:maxReason], "") + "..."
+	}
 	return line
 }
 

@@ -53,11 +53,16 @@ func (r *Ring) Last(n int) []string {
 	lines := r.Lines()
 	lines = lines[max(len(lines)-n, 0):]
 	for i, line := range lines {
-		if len(line) > 300 {
-			lines[i] = line[:300] + "..."
-		}
+		lines[i] = shortened(line)
 	}
 	return lines
+}
+
+func shortened(line string) string {
+	if len(line) > 300 {
+		return line[:300] + "..."
+	}
+	return line
 }
 
 // lineWriter cuts a plugin's output into lines, parses those in hclog's form and hands them on.
@@ -69,6 +74,7 @@ type lineWriter struct {
 
 	mu      sync.Mutex
 	partial []byte
+	fatal   string // the line with which a Go program says why it ends; its stacks may push it out of the ring
 }
 
 func newLineWriter(ring *Ring, log *slog.Logger, all func(slog.Level, string)) *lineWriter {
@@ -113,6 +119,9 @@ func (w *lineWriter) line() {
 	text := strings.ToValidUTF8(strings.TrimRight(string(w.partial), "\r"), "?")
 	w.partial = w.partial[:0]
 	level, message, attrs := parseLine(text)
+	if isFatal(text) {
+		w.fatal = text
+	}
 	shown := message
 	for _, a := range attrs {
 		shown += " " + a.String()
@@ -126,6 +135,22 @@ func (w *lineWriter) line() {
 	}
 }
 
+func isFatal(text string) bool {
+	return strings.HasPrefix(text, "panic:") || strings.HasPrefix(text, "fatal error:")
+}
+
+// last returns the last n lines, and before them the one that says why the program ended.
+func (w *lineWriter) last(n int) []string {
+	w.mu.Lock()
+	fatal := w.fatal
+	w.mu.Unlock()
+	lines := w.ring.Last(n)
+	if fatal != "" && !slices.Contains(lines, fatal) {
+		return append([]string{shortened(fatal)}, lines...)
+	}
+	return lines
+}
+
 var levels = map[string]slog.Level{
 	"trace": slog.LevelDebug - 4, "debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 }
@@ -134,11 +159,10 @@ var levels = map[string]slog.Level{
 func parseLine(text string) (slog.Level, string, []slog.Attr) {
 	var fields map[string]any
 	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &fields) != nil || fields["@message"] == nil {
-		level := slog.LevelInfo
-		if strings.HasPrefix(text, "panic:") || strings.HasPrefix(text, "fatal error:") {
-			level = slog.LevelError
+		if isFatal(text) {
+			return slog.LevelError, text, nil
 		}
-		return level, text, nil
+		return slog.LevelInfo, text, nil
 	}
 	name, _ := fields["@level"].(string)
 	level, ok := levels[strings.ToLower(name)]

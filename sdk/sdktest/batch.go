@@ -15,17 +15,21 @@ import (
 // maxBatch bounds the batches that are sent.
 const maxBatch = 8
 
-// batched sends requests as one batch; each has a context of its own.
-func (x *session) batched(contexts []context.Context, requests []sdk.Request) ([]sdk.Result, []error) {
+// batched sends requests as one batch. The first is cancelled as soon as it is worked on, if so asked.
+func (x *session) batched(ctx context.Context, requests []sdk.Request, cancelFirst bool) ([]sdk.Result, []error) {
 	results, errs := make([]sdk.Result, len(requests)), make([]error, len(requests))
 	batch := wire.NewBatch(len(requests))
 	var group sync.WaitGroup
 	for i, r := range requests {
 		r.ID = x.suite.id()
 		group.Go(func() {
-			ctx, cancel := context.WithTimeout(contexts[i], x.suite.limit())
+			ctx, cancel := context.WithTimeout(ctx, x.suite.limit())
 			defer cancel()
-			results[i], errs[i] = x.client.Infer(ctx, x.d, r, wire.Sink{}, batch)
+			var sink wire.Sink
+			if i == 0 && cancelFirst {
+				sink.Accepted = cancel
+			}
+			results[i], errs[i] = x.client.Infer(ctx, x.d, r, sink, batch)
 		})
 	}
 	group.Wait()
@@ -33,27 +37,26 @@ func (x *session) batched(contexts []context.Context, requests []sdk.Request) ([
 }
 
 // batchable returns requests that one batch may hold: they differ in what is random, which no batch key names.
-func (s *suite) batchable(ctx context.Context) (x *session, requests []sdk.Request, contexts []context.Context, err error) {
+func (s *suite) batchable(ctx context.Context) (x *session, requests []sdk.Request, err error) {
 	if x, err = s.ready(ctx); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	n := min(x.d.Capabilities.MaxBatch, maxBatch)
 	if n < 2 {
-		return nil, nil, nil, skip("the plugin does not declare that it takes batches")
+		return nil, nil, skip("the plugin does not declare that it takes batches")
 	}
 	for i := range n {
 		requests = append(requests, seeded(x.d, s.pace.cheap, uint64(i)))
-		contexts = append(contexts, ctx)
 	}
-	return x, requests, contexts, nil
+	return x, requests, nil
 }
 
 func batchEqualsSingles(ctx context.Context, s *suite) (string, error) {
-	x, requests, contexts, err := s.batchable(ctx)
+	x, requests, err := s.batchable(ctx)
 	if err != nil {
 		return "", err
 	}
-	results, errs := x.batched(contexts, requests)
+	results, errs := x.batched(ctx, requests, false)
 	if err := errors.Join(errs...); err != nil {
 		return "", x.explain(fmt.Errorf("a batch of %d: %w", len(requests), err))
 	}
@@ -114,25 +117,29 @@ func difference(a, b []byte) float64 {
 }
 
 func badInBatch(ctx context.Context, s *suite) (string, error) {
-	x, requests, contexts, err := s.batchable(ctx)
+	x, requests, err := s.batchable(ctx)
 	if err != nil {
 		return "", err
 	}
-	bad, name := requests[0], ""
-	for _, in := range x.d.Inputs {
-		if len(bad.Images[in.Name]) > 0 {
-			name = in.Name
+	name, g := "", generator{x.d}
+	for i := range requests {
+		f := draft{request: requests[i]}
+		f.request.Images = maps.Clone(f.request.Images)
+		for _, in := range x.d.Inputs {
+			if in.Kind != sdk.TextInput {
+				g.give(f, in, 1, smallSide)
+				name = in.Name
+			}
 		}
+		requests[i] = f.request
 	}
 	if name == "" {
-		return "", skip("no wrong request is known: it needs no picture")
+		return "", skip("it takes no pictures: no other wrong request is known")
 	}
-	image := bad.Images[name][0]
+	image := requests[0].Images[name][0]
 	image.Data = image.Data[:len(image.Data)/2]
-	bad.Images = maps.Clone(bad.Images)
-	bad.Images[name] = []sdk.Image{image}
-	requests[0] = bad
-	_, errs := x.batched(contexts, requests)
+	requests[0].Images[name] = []sdk.Image{image}
+	_, errs := x.batched(ctx, requests, false)
 	if err := errors.Join(errs[1:]...); err != nil {
 		return "", x.explain(fmt.Errorf("beside a request with half a picture: %w", err))
 	}
@@ -143,14 +150,11 @@ func badInBatch(ctx context.Context, s *suite) (string, error) {
 }
 
 func cancelInBatch(ctx context.Context, s *suite) (string, error) {
-	x, requests, contexts, err := s.batchable(ctx)
+	x, requests, err := s.batchable(ctx)
 	if err != nil {
 		return "", err
 	}
-	gone, cancel := context.WithTimeout(contexts[0], s.pace.cheapCost/2)
-	defer cancel()
-	contexts[0] = gone
-	_, errs := x.batched(contexts, requests)
+	_, errs := x.batched(ctx, requests, true)
 	if err := errors.Join(errs[1:]...); err != nil {
 		return "", x.explain(fmt.Errorf("beside a cancelled request of a batch: %w", err))
 	}

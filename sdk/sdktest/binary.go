@@ -97,9 +97,6 @@ func (c *child) connect(ctx context.Context) error {
 		if err == nil {
 			c.client, err = wire.Dispense(protocol)
 		}
-		if p, ok := protocol.(*plugin.GRPCClient); ok {
-			c.conn = p.Conn
-		}
 		started <- err
 	}()
 	select {

@@ -80,7 +80,7 @@ func cancelEndsWork(ctx context.Context, s *suite) (string, error) {
 	select { // in the midst of a step
 	case <-work.done:
 		return "", errOver
-	case <-time.After(shortTime / 2):
+	case <-time.After(s.waits.short / 2):
 	}
 	work.cancel()
 	took, err := x.idle(ctx, s.stopLimit())
@@ -99,7 +99,7 @@ func deadlineEndsWork(ctx context.Context, s *suite) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	limited, cancel := context.WithTimeout(ctx, shortTime/2)
+	limited, cancel := context.WithTimeout(ctx, s.waits.short/2)
 	defer cancel()
 	if _, err := x.infer(limited, r, wire.Sink{}); err == nil {
 		return "", errOver
@@ -146,8 +146,9 @@ func cancelWaiting(ctx context.Context, s *suite) (string, error) {
 	}
 	defer func() {
 		for _, w := range all {
-			_ = w.end(ctx, x) // the next case finds out
+			w.cancel()
 		}
+		_, _ = x.idle(ctx, s.stopLimit()) // the next case finds out
 	}()
 	limited, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
@@ -189,7 +190,7 @@ func cancelLeavesOthers(ctx context.Context, s *suite) (string, error) {
 	}()
 	select { // answered beside the long one where several run at once, after it otherwise
 	case err = <-answered:
-	case <-time.After(shortTime / 2):
+	case <-time.After(s.waits.short / 2):
 		work.cancel()
 		err = <-answered
 	}
@@ -204,34 +205,47 @@ func wellWhileWorking(ctx context.Context, s *suite) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for tries := 1; ; tries++ { // this machine may be busy itself
+		health, describe, err := s.askWhileWorking(ctx, x)
+		if err != nil {
+			return "", err
+		}
+		detail := fmt.Sprintf("Health in %s, Describe in %s", short(health), short(describe))
+		if max(health, describe) <= quickTime {
+			return detail, nil
+		}
+		if tries == 3 {
+			return "", fmt.Errorf("%s with a request under way: each must take at most %s, or the host takes the plugin for dead", detail, quickTime)
+		}
+	}
+}
+
+// askWhileWorking measures both answers while a long request runs. A plugin that answers only when the request is over has answered late.
+func (s *suite) askWhileWorking(ctx context.Context, x *session) (health, describe time.Duration, err error) {
 	work, err := s.begin(ctx, x)
 	if err != nil {
-		return "", err
+		return 0, 0, err
 	}
 	defer work.cancel()
-	detail, err := quick("Health", func() error {
-		h, err := x.client.Health(ctx)
-		switch {
-		case err != nil:
-			return x.explain(err)
-		case work.over():
-			return errOver
-		case len(h.Active) != 1:
-			return fmt.Errorf("it names %d requests: one is under way", len(h.Active))
-		case x.process.PID() != 0 && h.MemoryBytes <= 0 && memoryIsKnown:
-			return errors.New("it tells no memory")
-		}
-		return nil
-	})
-	if err != nil {
-		return "", err
+	began := time.Now()
+	h, err := x.health(ctx)
+	health = time.Since(began)
+	switch {
+	case err != nil:
+		return 0, 0, x.explain(fmt.Errorf("its Health with a request under way: %w", err))
+	case health > quickTime:
+		return health, 0, work.end(ctx, x)
+	case len(h.Active) != 1 && work.over():
+		return 0, 0, errOver
+	case len(h.Active) != 1:
+		return 0, 0, fmt.Errorf("its Health names %d requests: one is under way", len(h.Active))
+	case x.process.PID() != 0 && h.MemoryBytes <= 0 && memoryIsKnown:
+		return 0, 0, errors.New("its Health tells no memory")
 	}
-	more, err := quick("Describe", func() error {
-		_, _, err := x.client.Describe(ctx)
-		return err
-	})
-	if err != nil {
-		return "", err
+	began = time.Now()
+	if _, _, err := x.client.Describe(ctx); err != nil {
+		return 0, 0, x.explain(fmt.Errorf("its Describe with a request under way: %w", err))
 	}
-	return detail + ", " + more, work.end(ctx, x)
+	describe = time.Since(began)
+	return health, describe, work.end(ctx, x)
 }

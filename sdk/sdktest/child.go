@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-plugin"
-	"google.golang.org/grpc"
 
 	"github.com/vision19/vision/sdk/wire"
 )
@@ -31,10 +30,10 @@ type child struct {
 
 	plugin *plugin.Client
 	client *wire.Client
-	conn   *grpc.ClientConn
 
 	mu    sync.Mutex
 	alive bool // its id, and its group's, are its own
+	ended bool // it has been killed, perhaps before it was started
 	once  sync.Once
 	done  chan struct{} // closed when it has ended and its output has been read
 }
@@ -73,7 +72,10 @@ func (c *child) run() error {
 	c.handshake, handshake = io.Pipe()
 	c.silence, silence = io.Pipe()
 	c.mu.Lock()
-	err = c.cmd.Start()
+	err = errors.New("ended before its start")
+	if !c.ended {
+		err = c.cmd.Start()
+	}
 	c.alive = err == nil
 	c.mu.Unlock()
 	outWrite.Close()
@@ -128,11 +130,13 @@ func (c *child) readStdout(out io.Reader, handshake *io.PipeWriter) {
 // Client implements Process.
 func (c *child) Client() *wire.Client { return c.client }
 
-// Conn is the connection below the client.
-func (c *child) Conn() grpc.ClientConnInterface { return c.conn }
-
 // PID implements Process.
-func (c *child) PID() int { return c.cmd.Process.Pid }
+func (c *child) PID() int {
+	if c.cmd.Process == nil { // it has not started
+		return 0
+	}
+	return c.cmd.Process.Pid
+}
 
 // Done implements Process.
 func (c *child) Done() <-chan struct{} { return c.done }
@@ -173,6 +177,7 @@ func (c *child) Kill() {
 func (c *child) killGroup() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ended = true
 	if c.alive {
 		killGroup(c.cmd)
 	}

@@ -32,7 +32,7 @@ func drains(ctx context.Context, s *suite) (string, error) {
 	}
 	<-begun
 	if err := x.client.Drain(limited); err != nil {
-		return "", x.explain(fmt.Errorf("Drain with %d requests under way: %w", n, err))
+		return "", x.explain(fmt.Errorf("its Drain with %d requests under way: %w", n, err))
 	}
 	h, err := x.health(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func drains(ctx context.Context, s *suite) (string, error) {
 		case err == nil:
 			answered++
 		case !errors.Is(err, sdk.ErrBusy): // not admitted any more
-			return "", fmt.Errorf("Drain cut a request off: %w", x.explain(err))
+			return "", fmt.Errorf("its Drain cut a request off: %w", x.explain(err))
 		}
 	}
 	if answered == 0 {
@@ -79,12 +79,12 @@ func shutdownEnds(ctx context.Context, s *suite) (string, error) {
 	defer cancel()
 	began := time.Now()
 	if err := x.client.Shutdown(limited); err != nil {
-		return "", x.explain(fmt.Errorf("Shutdown: %w", err))
+		return "", x.explain(fmt.Errorf("its Shutdown: %w", err))
 	}
 	took := time.Since(began)
 	if work != nil {
 		if took > s.stopLimit() {
-			return "", fmt.Errorf("Shutdown took %s with a request under way: at most %s", short(took), short(s.stopLimit()))
+			return "", fmt.Errorf("its Shutdown took %s with a request under way: at most %s", short(took), short(s.stopLimit()))
 		}
 		select {
 		case <-work.done:
@@ -113,7 +113,7 @@ func shutsDownUnconfigured(ctx context.Context, s *suite) (string, error) {
 	defer cancel()
 	for _, when := range []string{"before Configure", "again"} {
 		if err := x.client.Shutdown(ctx); err != nil {
-			return "", x.explain(fmt.Errorf("Shutdown %s: %w", when, err))
+			return "", x.explain(fmt.Errorf("its Shutdown %s: %w", when, err))
 		}
 	}
 	return "", x.state(ctx, "closed", "Shutdown")

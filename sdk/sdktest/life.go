@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"time"
 
 	"github.com/vision19/vision/sdk"
@@ -110,97 +109,6 @@ func descriptionStays(ctx context.Context, s *suite) (string, error) {
 	return "", errors.Join(err, same("after Load from what Configure answered", y.d, now))
 }
 
-func configuredOnce(ctx context.Context, s *suite) (string, error) {
-	x, err := s.configured(ctx)
-	if err != nil {
-		return "", err
-	}
-	config, err := s.config(x.d)
-	if err != nil {
-		return "", err
-	}
-	if _, err := x.client.Configure(ctx, config); err == nil {
-		return "", errors.New("a second Configure is accepted")
-	}
-	return "", x.state(ctx, "configured", "a second Configure")
-}
-
-// state checks that the plugin lives and what it says of its state.
-func (x *session) state(ctx context.Context, want, after string) error {
-	h, err := x.health(ctx)
-	if err != nil {
-		return x.explain(fmt.Errorf("Health after %s: %w", after, err))
-	}
-	if h.State != want {
-		return fmt.Errorf("the state after %s is %q: it must be %q", after, h.State, want)
-	}
-	return nil
-}
-
-// maxStarts bounds the processes that one case starts to be told something wrong.
-const maxStarts = 8
-
-func configureNames(ctx context.Context, s *suite) (string, error) {
-	x, err := s.start(ctx)
-	if err != nil {
-		return "", err
-	}
-	d, _, err := x.client.Describe(ctx)
-	if err != nil {
-		return "", s.stage(describing, x.explain(err))
-	}
-	config, err := s.config(d)
-	if err != nil {
-		return "", s.stage(configuring, err)
-	}
-	starts := 0
-	for _, p := range d.Config {
-		values := []any{filepath.Join(string(filepath.Separator), "no-such-folder", "no-such-file")}
-		if p.Format != schema.FormatPath {
-			values = outside(p)[:1]
-		}
-		for _, value := range values {
-			if starts++; starts > maxStarts {
-				return fmt.Sprintf("the first %d", maxStarts), nil
-			}
-			if err := s.misconfigure(ctx, config, p, value); err != nil {
-				return "", err
-			}
-		}
-	}
-	if starts == 0 {
-		return "", skip("its configuration has no values")
-	}
-	return fmt.Sprintf("%d wrong values", starts), nil
-}
-
-func (s *suite) misconfigure(ctx context.Context, config sdk.Config, p schema.Parameter, value any) error {
-	x, err := s.start(ctx)
-	if err != nil {
-		return err
-	}
-	wrong := sdk.Config{Values: schema.Values{p.Name: value}, Device: config.Device}
-	for name, v := range config.Values {
-		if name != p.Name {
-			wrong.Values[name] = v
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, configureTime)
-	defer cancel()
-	_, err = x.client.Configure(ctx, wrong)
-	if !x.alive() || ctx.Err() != nil {
-		return x.explain(fmt.Errorf("Configure with %s = %v: %w", p.Name, value, err))
-	}
-	if err == nil {
-		return nil
-	}
-	if e := sdk.AsError(err); p.Format == schema.FormatPath && (e.Code != sdk.CodeInvalidInput || e.Param != p.Name) {
-		return fmt.Errorf("Configure with %s = %v, which is not there, answers %s of %q (%w): it must be %s of %q, so that the host can show the line",
-			p.Name, value, e.Code, e.Param, err, sdk.CodeInvalidInput, p.Name)
-	}
-	return x.state(ctx, "failed", "a refused Configure")
-}
-
 func refusesOutOfOrder(ctx context.Context, s *suite) (string, error) {
 	x, err := s.start(ctx)
 	if err != nil {
@@ -215,9 +123,9 @@ func refusesOutOfOrder(ctx context.Context, s *suite) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, startTime)
 		defer cancel()
 		if _, err := x.infer(ctx, generator{d}.plain(smallSide).request, wire.Sink{}); err == nil {
-			return fmt.Errorf("Infer %s is answered", when)
+			return fmt.Errorf("its Infer %s is answered", when)
 		} else if ctx.Err() != nil {
-			return fmt.Errorf("Infer %s is neither answered nor refused", when)
+			return fmt.Errorf("its Infer %s is neither answered nor refused", when)
 		}
 		return nil
 	}
@@ -225,7 +133,7 @@ func refusesOutOfOrder(ctx context.Context, s *suite) (string, error) {
 		return "", err
 	}
 	if err := x.client.Load(ctx, func(float64, string) {}); err == nil {
-		return "", errors.New("Load before Configure is accepted")
+		return "", errors.New("its Load before Configure is accepted")
 	}
 	if err := x.state(ctx, "created", "refused calls"); err != nil {
 		return "", err
@@ -270,9 +178,9 @@ func loads(ctx context.Context, s *suite) (string, error) {
 	began := time.Now()
 	take := func(fraction float64) {
 		if !(fraction >= 0 && fraction <= 1) { // NaN too
-			fault = fmt.Errorf("Load reports the fraction %g: from 0 to 1", fraction)
+			fault = fmt.Errorf("its Load reports the fraction %g: from 0 to 1", fraction)
 		} else if fraction < last-1e-9 {
-			fault = fmt.Errorf("Load reports the fraction %g after %g: it must not fall", fraction, last)
+			fault = fmt.Errorf("its Load reports the fraction %g after %g: it must not fall", fraction, last)
 		}
 		events, last = events+1, math.Max(last, fraction)
 	}
@@ -282,13 +190,9 @@ func loads(ctx context.Context, s *suite) (string, error) {
 	return fmt.Sprintf("in %s, %d reports", short(time.Since(began)), events), fault
 }
 
-// load loads, and sees what is reported as it was sent where the connection can be had.
+// load loads, and sees what is reported as it was sent: a client keeps fractions within their bounds.
 func (x *session) load(ctx context.Context, take func(float64)) error {
-	conn, err := x.conn()
-	if err != nil {
-		return x.client.Load(ctx, func(f float64, _ string) { take(f) })
-	}
-	call, err := pb.NewPluginClient(conn).Load(ctx, &pb.LoadRequest{})
+	call, err := pb.NewPluginClient(x.client.Conn()).Load(ctx, &pb.LoadRequest{})
 	for err == nil {
 		var e *pb.LoadEvent
 		if e, err = call.Recv(); err == nil {
@@ -306,23 +210,20 @@ func cancelledLoadEnds(ctx context.Context, s *suite) (string, error) {
 	gone, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	err = x.client.Load(gone, func(float64, string) { cancel() })
-	took, idle := x.idle(ctx, loadStopTime)
+	took, idle := x.idle(ctx, s.waits.loadStop)
 	if idle != nil {
 		return "", fmt.Errorf("after a cancelled Load: %w", idle)
 	}
-	ending, end := context.WithTimeout(ctx, loadStopTime)
+	ending, end := context.WithTimeout(ctx, s.waits.loadStop)
 	defer end()
 	if err := x.client.Shutdown(ending); err != nil {
-		return "", x.explain(fmt.Errorf("Shutdown after a cancelled Load: %w", err))
+		return "", x.explain(fmt.Errorf("its Shutdown after a cancelled Load: %w", err))
 	}
 	if err == nil {
 		return "it had loaded before it could be cancelled", nil
 	}
 	return "idle after " + short(took), nil
 }
-
-// loadStopTime is how long a cancelled Load may go on: libraries read a file to its end.
-const loadStopTime = 10 * time.Second
 
 func loadedOnce(ctx context.Context, s *suite) (string, error) {
 	x, err := s.ready(ctx)

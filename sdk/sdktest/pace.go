@@ -20,7 +20,7 @@ type pace struct {
 
 	cheap     sdk.Request // the fastest of those that ask for little
 	cheapCost time.Duration
-	usual     sdk.Request // what asks for nothing in particular, or the slowest of those that ask for little
+	usual     sdk.Request // what asks for nothing in particular; where that is refused, one that asks for little
 	usualCost time.Duration
 
 	long     *sdk.Request // runs long enough to be disturbed; nil when not looked for, or when there is none
@@ -38,7 +38,7 @@ const (
 func measure(ctx context.Context, x *session) (*pace, error) {
 	g, p := generator{x.d}, &pace{}
 	var faults []error
-	for _, f := range []draft{g.minima(true), g.plain(smallSide), g.minima(false)} {
+	for i, f := range []draft{g.minima(true), g.plain(smallSide), g.minima(false)} {
 		r, err := f.check(x.d, rand.New(rand.NewPCG(1, 2)))
 		if err != nil {
 			faults = append(faults, fmt.Errorf("with %s: %w", f.what, err))
@@ -66,12 +66,15 @@ func measure(ctx context.Context, x *session) (*pace, error) {
 		if p.cheapCost == 0 || cost < p.cheapCost {
 			p.cheap, p.cheapCost = r, cost
 		}
-		if cost > p.usualCost {
+		if i < 2 { // the plain one, unless it is refused
 			p.usual, p.usualCost = r, cost
 		}
 	}
 	if p.cheapCost == 0 {
 		return nil, errors.Join(faults...)
+	}
+	if p.usualCost == 0 {
+		p.usual, p.usualCost = p.cheap, p.cheapCost
 	}
 	return p, nil
 }
@@ -88,13 +91,7 @@ func median(d []time.Duration) time.Duration {
 	return sorted[len(sorted)/2]
 }
 
-// The times of a request that can be disturbed: longTime is enough, and what does not reach shortTime is over too soon.
-const (
-	longTime  = time.Second
-	shortTime = 200 * time.Millisecond
-)
-
-// findLong looks for a request that runs long, by asking and cancelling after longTime; the plugin must be able to cancel.
+// findLong looks for a request that runs long, by asking and cancelling; the plugin must be able to cancel.
 func (s *suite) findLong(ctx context.Context, x *session) (sdk.Request, error) {
 	if !x.d.Capabilities.Cancellation {
 		return sdk.Request{}, skip("the plugin does not declare that it can cancel")
@@ -106,18 +103,23 @@ func (s *suite) findLong(ctx context.Context, x *session) (sdk.Request, error) {
 		}
 	}
 	if s.pace.long == nil {
-		return sdk.Request{}, skip("no request runs longer than %s: each is over before it can be disturbed", shortTime)
+		return sdk.Request{}, skip("no request runs longer than %s: each is over before it can be disturbed", s.waits.short)
 	}
 	return *s.pace.long, nil
 }
 
+// searchTime is when a request will do that runs long enough, though not as long as it might.
+const searchTime = 5 * time.Second
+
 func (s *suite) searchLong(ctx context.Context, x *session) error {
-	g, longest := generator{x.d}, shortTime
+	g, longest, began := generator{x.d}, s.waits.short, time.Now()
 	candidates := []draft{g.maxima(largeSide), g.maxima(smallSide)}
-	base := g.minima(true)
-	for _, p := range x.d.Parameters {
-		for _, value := range edges(p) {
-			candidates = append(candidates, base.with(p.Name, p.Name, value))
+	// What makes one request long may make another one short, and may be refused beside others.
+	for _, base := range []draft{g.maxima(largeSide), g.minima(true)} {
+		for _, p := range x.d.Parameters {
+			for _, value := range edges(p) {
+				candidates = append(candidates, base.with(p.Name, p.Name, value))
+			}
 		}
 	}
 	for _, f := range candidates {
@@ -133,16 +135,16 @@ func (s *suite) searchLong(ctx context.Context, x *session) error {
 			longest = took
 			s.pace.long, s.pace.longStep = &r, step
 		}
-		if took >= longTime {
+		if took >= s.waits.long || (s.pace.long != nil && time.Since(began) > searchTime) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// probe asks and cancels after longTime. It returns how long the request ran, and the longest of its steps that it saw.
+// probe asks and cancels when that runs long. It returns how long the request ran, and the longest of its steps that it saw.
 func (x *session) probe(ctx context.Context, r sdk.Request) (took, step time.Duration, err error) {
-	asked, cancel := context.WithTimeout(ctx, longTime)
+	asked, cancel := context.WithTimeout(ctx, x.suite.waits.long)
 	defer cancel()
 	began := time.Now()
 	last := began
@@ -167,5 +169,5 @@ func (s *suite) stopLimit() time.Duration {
 	if step == 0 {
 		step = s.pace.usualCost
 	}
-	return max(2*time.Second, 3*step)
+	return max(s.waits.stop, 3*step)
 }

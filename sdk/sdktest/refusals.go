@@ -122,12 +122,12 @@ func (x *session) past(ctx context.Context, f draft) error {
 }
 
 // survives sends all of them past the host's check, and asks for a good answer at the end.
-func (s *suite) survives(ctx context.Context, make func(d sdk.Description, base draft) []draft) (string, error) {
+func (s *suite) survives(ctx context.Context, wrong func(d sdk.Description, base draft) []draft) (string, error) {
 	x, err := s.ready(ctx)
 	if err != nil {
 		return "", err
 	}
-	drafts := make(x.d, s.cheapDraft())
+	drafts := wrong(x.d, s.cheapDraft())
 	if len(drafts) == 0 {
 		return "", skip("it has nothing of the kind")
 	}

@@ -65,15 +65,16 @@ type Case struct {
 
 // Run runs the suite and returns when every process that it has started is gone. A ctx that ends fails the case that is under way and
 // leaves the others out.
-func Run(ctx context.Context, target Target, o Options) Report {
-	s := newSuite(target, o)
+func Run(ctx context.Context, target Target, o Options) Report { return newSuite(target, o).run(ctx) }
+
+func (s *suite) run(ctx context.Context) Report {
 	defer s.close()
 	report := Report{Cases: []Result{}}
 	for _, c := range Cases() {
 		if ctx.Err() != nil {
 			break
 		}
-		if !o.selects(c) {
+		if !s.o.selects(c) {
 			continue
 		}
 		result := s.try(ctx, c)
@@ -86,8 +87,8 @@ func Run(ctx context.Context, target Target, o Options) Report {
 		default:
 			report.Skipped++
 		}
-		if o.Report != nil {
-			o.Report(result)
+		if s.o.Report != nil {
+			s.o.Report(result)
 		}
 	}
 	return report

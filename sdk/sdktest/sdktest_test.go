@@ -1,21 +1,11 @@
-package sdktest_test
+package sdktest
 
 import (
-	"fmt"
-	"os"
-	"regexp"
 	"testing"
 
-	"github.com/vision19/vision/sdk/sdktest"
+	"github.com/vision19/vision/sdk"
 )
 
-func TestX(t *testing.T) {
-	var config map[string]any
-	if m := os.Getenv("MODEL"); m != "" {
-		config = map[string]any{"model": m, "threads": 1}
-	}
-	r := sdktest.Run(t.Context(), sdktest.Binary(os.Getenv("PLUGIN")), sdktest.Options{Config: config, Match: regexp.MustCompile(os.Getenv("MATCH")), Report: func(r sdktest.Result) {
-		fmt.Printf("%-8s %-50s %8.3fs %s\n", r.Result, r.Name, r.Took.Seconds(), r.Detail)
-	}})
-	fmt.Println(r.Passed, r.Failed, r.Skipped)
+func TestSuite_passes_an_endpoint_that_keeps_its_promises(t *testing.T) {
+	Test(t, InProcess(func() sdk.Endpoint { return &painter{} }), Options{})
 }

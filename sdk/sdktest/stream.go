@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/vision19/vision/sdk"
 	"github.com/vision19/vision/sdk/internal/convert"
@@ -25,9 +26,9 @@ type stream struct {
 	err    error // why events has been closed
 }
 
-func openStream(x *session, conn grpc.ClientConnInterface) (*stream, error) {
+func openStream(x *session) (*stream, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &stream{session: x, rpc: pb.NewPluginClient(conn), cancel: cancel, events: make(chan *pb.InferEvent, 1024)}
+	t := &stream{session: x, rpc: pb.NewPluginClient(x.client.Conn()), cancel: cancel, events: make(chan *pb.InferEvent, 1024)}
 	var err error
 	if t.call, err = t.rpc.Infer(ctx, grpc.MaxCallSendMsgSize(1<<30)); err != nil { // the plugin's own bound is what counts
 		cancel()
@@ -227,10 +228,10 @@ func (t *stream) ask(ctx context.Context, r *pb.InferRequest) (*record, error) {
 	return records[r.GetId()], err
 }
 
-// ended makes nil of the end of a server's stream.
+// ended makes nil of the end of a server's stream, and the plugin's own words of an error.
 func ended(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	return err
+	return errors.New(status.Convert(err).Message())
 }

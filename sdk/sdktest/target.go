@@ -22,8 +22,8 @@ type Target interface {
 	Start(ctx context.Context) (Process, error)
 }
 
-// Process is one started plugin. A process that also has the method Conn() grpc.ClientConnInterface can be told what a correct host never
-// says; one with Exit() string, valid after Done, says how it ended, "exit status 0" when all was well.
+// Process is one started plugin. A process that also has the method Exit() string, valid after Done, says how it ended: "exit status 0" when all
+// was well.
 type Process interface {
 	Client() *wire.Client
 	PID() int              // 0 in this process
@@ -34,9 +34,6 @@ type Process interface {
 }
 
 type (
-	connected interface {
-		Conn() grpc.ClientConnInterface
-	}
 	exiting    interface{ Exit() string }
 	executable interface{ Executable() string }
 )
@@ -45,8 +42,8 @@ type (
 func InProcess(new func() sdk.Endpoint) Target { return &local{new: new} }
 
 type local struct {
-	new     func() sdk.Endpoint
-	options []grpc.ServerOption // for this package's own tests
+	new    func() sdk.Endpoint
+	tamper func(stop func()) []grpc.ServerOption // for this package's own tests, which break the protocol; nil otherwise
 }
 
 // Name implements Target.
@@ -55,7 +52,12 @@ func (l *local) Name() string { return "in process" }
 // Start implements Target.
 func (l *local) Start(context.Context) (Process, error) {
 	listener := bufconn.Listen(1 << 20)
-	p := &served{server: grpc.NewServer(append(link.ServerOptions(), l.options...)...), done: make(chan struct{})}
+	p := &served{done: make(chan struct{})}
+	serving := link.ServerOptions()
+	if l.tamper != nil {
+		serving = append(serving, l.tamper(func() { p.server.Stop() })...)
+	}
+	p.server = grpc.NewServer(serving...)
 	sdk.Register(p.server, l.new())
 	go func() {
 		defer close(p.done)
@@ -83,9 +85,6 @@ type served struct {
 
 // Client implements Process.
 func (p *served) Client() *wire.Client { return p.client }
-
-// Conn is the connection below the client.
-func (p *served) Conn() grpc.ClientConnInterface { return p.conn }
 
 // PID implements Process.
 func (p *served) PID() int { return 0 }

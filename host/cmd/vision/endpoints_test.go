@@ -365,3 +365,18 @@ func TestDoctor_tells_which_endpoints_a_model_can_serve(t *testing.T) {
 		t.Errorf("an empty folder: exit code %d\n%s", r.code, r.stdout)
 	}
 }
+
+// Every bundled plugin keeps what the contract promises, in the sandbox that `vision run` gives it.
+func TestPlugins_pass_the_conformance_suite(t *testing.T) {
+	u := newUser(t, shipped(t))
+	for _, name := range endpoints {
+		t.Run(name, func(t *testing.T) {
+			p := u.start(t, "plugin", "test", name, "--json")
+			code := p.end(t, 2*time.Minute)
+			report := object(t, p.stdout.String())
+			if passed, _ := report["passed"].(float64); code != 0 || report["failed"] != 0.0 || passed < 30 {
+				t.Errorf("exit code %d:\n%s%s", code, &p.stdout, &p.stderr)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -42,7 +43,7 @@ func (e *echo) Describe() sdk.Description {
 		Config: schema.Schema{
 			{Name: "load_ms", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(60000), Default: int64(0), Doc: "Duration of the loading."},
 			{Name: "model", Type: schema.String, Format: schema.FormatPath, Default: "", Doc: "A folder; nothing is read from it."},
-			{Name: "fault", Type: schema.String, Default: "", Doc: "configure, load."},
+			{Name: "fault", Type: schema.String, Default: "", Doc: "configure, load, load-allocate, broken: exit at the load while the model folder has a file of that name."},
 			{Name: "concurrency", Type: schema.Int, Min: schema.Bound(1), Max: schema.Bound(256), Default: int64(4), Doc: "Requests at once."},
 		},
 		MemoryBytes:  16 << 20,
@@ -63,8 +64,16 @@ func (e *echo) Configure(_ context.Context, config sdk.Config) (sdk.Description,
 
 // Load implements sdk.Endpoint.
 func (e *echo) Load(ctx context.Context, progress sdk.LoadProgress) error {
-	if e.config.Values.String("fault") == "load" {
+	switch e.config.Values.String("fault") {
+	case "load":
 		return sdk.NewError(sdk.CodeOutOfMemory, "the model does not fit", nil)
+	case "load-allocate":
+		allocate()
+	case "broken":
+		if _, err := os.Stat(filepath.Join(e.config.Values.String("model"), "broken")); err == nil {
+			fmt.Fprintln(os.Stderr, "the model is broken")
+			os.Exit(3)
+		}
 	}
 	progress(0.5, "half")
 	return wait(ctx, time.Duration(e.config.Values.Int("load_ms"))*time.Millisecond)
@@ -139,6 +148,13 @@ func fault(name string, good sdk.Result) (sdk.Result, error) {
 		select {} // the signal may take a moment to reach every thread
 	case "hang":
 		select {}
+	case "allocate":
+		allocate()
+	case "flood":
+		line := []byte(strings.Repeat("out of luck ", 80) + "\n")
+		for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+			_, _ = syscall.Write(2, line)
+		}
 	case "wrong-size":
 		good.Images[0].Width += 8
 	case "wrong-bytes":

@@ -15,9 +15,12 @@ import (
 
 func main() {
 	name := filepath.Base(os.Args[0])
-	if _, fault, ok := strings.Cut(name, "--"); ok {
-		startFault(fault)
+	_, fault, _ := strings.Cut(name, "--")
+	if lie, ok := strings.CutPrefix(fault, "liar-"); ok {
+		serveLiar(lie)
+		return
 	}
+	startFault(fault)
 	sdk.Serve(&echo{})
 }
 

@@ -68,6 +68,21 @@ func probe(what, argument string, good sdk.Result) (sdk.Result, error) {
 	return good, err
 }
 
+// allocate takes memory until a limit ends it: at once where address space is limited, and else page by page, up to an amount that does not harm
+// a machine without limits.
+func allocate() {
+	kept := [][]byte{make([]byte, 8<<30)} // not touched
+	for range 1 << 10 {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		kept = append(kept, b)
+	}
+	fmt.Fprintln(os.Stderr, "nothing limits the memory:", len(kept), "allocations")
+	os.Exit(9)
+}
+
 // readTasks fails when no thread may be looked into.
 func readTasks(pid string) error {
 	tasks, err := filepath.Glob("/proc/" + pid + "/task/*")
