@@ -91,7 +91,7 @@ func (h *Host) attempt(ctx context.Context, w *work, ask sched.Ask) (api.Answer,
 	}
 	defer ticket.Done()
 	r := w.unit.find(ticket.Instance)
-	if r == nil { // it was retired a moment ago
+	if r == nil { // only when a stopping host has run out of time: a replica stays as long as something runs on it
 		ticket.Batch.Leave()
 		return api.Answer{}, &sdk.Error{Code: sdk.CodeUnavailable, Message: "the plugin was just replaced", RetryAfter: time.Second}
 	}
@@ -103,6 +103,10 @@ func (h *Host) attempt(ctx context.Context, w *work, ask sched.Ask) (api.Answer,
 		if err := w.check(h, d, r.part()); err != nil {
 			ticket.Batch.Leave()
 			return api.Answer{}, err
+		}
+		if w.batch != ask.Batch { // under the new description it may not run with the others
+			ticket.Batch.Leave()
+			ticket.Batch = nil
 		}
 	}
 	began := time.Now()

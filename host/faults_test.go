@@ -27,6 +27,19 @@ var quick = instance.Timing{
 	Health: 100 * time.Millisecond, Answer: 500 * time.Millisecond, Grace: 200 * time.Millisecond, FirstWait: 10 * time.Millisecond, Cooldown: time.Second,
 }
 
+// stopped reports whether all threads of a process are stopped, which takes a moment after the signal.
+func stopped(pid int) bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		_, state, _ := strings.Cut(string(data), ") ")
+		if err != nil || !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return len(files) > 0
+}
+
 // slack is how late a client may have the error of its deadline.
 const slack = 250 * time.Millisecond
 
@@ -44,6 +57,7 @@ func TestFault_hanging_plugin_costs_its_clients_their_deadlines_and_is_replaced(
 				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 					t.Fatal(err)
 				}
+				plugintest.Eventually(t, time.Second, "every thread of it stands still", func() bool { return stopped(pid) })
 			}
 			const deadline = 600 * time.Millisecond // before the host finds out
 			var group sync.WaitGroup

@@ -143,9 +143,12 @@ func (h *Host) Candidates() []plan.Candidate {
 	defer h.mu.RUnlock()
 	var out []plan.Candidate
 	for _, p := range h.setup.parts {
+		if p.description.Endpoint == "" {
+			continue // nothing is known of it
+		}
 		record, _ := h.records.Get(p.recordKey)
 		out = append(out, plan.Candidate{
-			Name: p.plugin.Name, Endpoint: p.description.Endpoint, Bytes: max(p.bytes, record.PeakBytes), Weight: p.plugin.Weight, Seconds: record.Seconds,
+			Name: p.plugin.Name, Device: p.plugin.Device, Endpoint: p.description.Endpoint, Bytes: max(p.bytes, record.PeakBytes), Weight: p.plugin.Weight, Seconds: record.Seconds,
 		})
 	}
 	return out
@@ -162,13 +165,16 @@ func (h *Host) running() []plan.Running {
 
 // Start starts every plugin that the plan has a place for; it does not wait for them.
 func (h *Host) Start() {
-	h.mu.Lock()
+	h.reloading.Lock() // a reload that came before has begun them
+	defer h.reloading.Unlock()
 	for _, p := range h.setup.parts {
-		h.units = append(h.units, h.newUnit(p))
-	}
-	units := slices.Clone(h.units)
-	h.mu.Unlock()
-	for _, u := range units {
+		if h.unit(p.plugin.Name) != nil {
+			continue
+		}
+		u := h.newUnit(p)
+		h.mu.Lock()
+		h.units = append(h.units, u)
+		h.mu.Unlock()
 		u.begin()
 	}
 	go h.tend()
@@ -428,7 +434,7 @@ func (h *Host) Close(ctx context.Context) {
 		group.Go(func() { s.shutdown(ctx) })
 	}
 	for _, u := range units {
-		group.Go(func() { u.close(ctx) })
+		group.Go(func() { u.close(ctx, errStopping) })
 	}
 	group.Wait()
 	h.reloading.Lock() // one that is under way gives up what it begins, and drains what it replaces

@@ -15,7 +15,7 @@ const module = "github.com/vision19/vision/"
 var table = []struct{ pkg, may string }{
 	{"host/cmd/vision", "host host/* reward synth chain chain/* sdk sdk/*"},
 	{"examples", "host host/* reward synth chain chain/* sdk sdk/* examples/*"},
-	{"host/internal/testplugin", "sdk sdk/schema"},
+	{"host/internal/testplugin", "sdk sdk/schema sdk/wire"},
 	{"host/internal", ""},
 	{"host/demo", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},
 	{"host/arena", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},

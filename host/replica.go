@@ -27,7 +27,6 @@ type replica struct {
 	instance *instance.Instance
 	sandbox  atomic.Pointer[launch.Report] // of the process that runs
 	ended    atomic.Int64                  // Unix nanoseconds at which its last request ended
-	trial    atomic.Bool                   // a reload waits whether it becomes ready; its failure is nobody else's
 	leaving  atomic.Bool                   // it is being retired and does not come back
 }
 
@@ -59,8 +58,8 @@ func (r *replica) launch(ctx context.Context) (instance.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec.Lines = func(level slog.Level, text string) {
-		r.unit.ring.Add(telemetry.Line{Time: time.Now(), Process: r.name, PID: r.instance.Status().PID, Level: level, Text: text})
+	spec.Lines = func(pid int, level slog.Level, text string) {
+		r.unit.ring.Add(telemetry.Line{Time: time.Now(), Process: r.name, PID: pid, Level: level, Text: text})
 	}
 	process, err := launch.Start(ctx, spec)
 	if err != nil {
@@ -150,8 +149,10 @@ func (h *Host) saveRecords() {
 }
 
 func (u *unit) scale(grow, shrink time.Duration) {
-	p := u.current()
-	if p.plugin.Replicas.Max < 2 {
+	u.mu.Lock()
+	p, reloading := u.part, u.reloading
+	u.mu.Unlock()
+	if p.plugin.Replicas.Max < 2 || reloading {
 		return
 	}
 	waiting, _ := u.queue.Load()
@@ -162,7 +163,7 @@ func (u *unit) scale(grow, shrink time.Duration) {
 			continue
 		}
 		load.Replicas = append(load.Replicas, sched.Replica{
-			Name: r.key, Ready: s.State == instance.Ready, Running: u.queue.RunningOn(r.key), Permits: s.Description.Capabilities.Concurrency(), Idle: r.idle(s),
+			Name: r.key, Number: r.number, Ready: s.State == instance.Ready, Running: u.queue.RunningOn(r.key), Permits: s.Description.Capabilities.Concurrency(), Idle: r.idle(s),
 		})
 	}
 	start, stop := sched.Scale(load, sched.Bounds{Min: p.plugin.Replicas.Min, Max: p.plugin.Replicas.Max, Grow: grow, Shrink: shrink})
@@ -176,14 +177,20 @@ func (u *unit) scale(grow, shrink time.Duration) {
 	}
 }
 
-// grow starts one more process where there is room for it.
+// grow starts one more process where there is room for it: a planned one that is not there, else one beyond them.
 func (u *unit) grow(p *part) {
+	for _, r := range u.all() {
+		if r.instance.Status().State == instance.Stopped && !r.leaving.Load() {
+			u.ensure()
+			return
+		}
+	}
 	d, ok := u.host.free(p)
 	if !ok {
 		return
 	}
 	u.mu.Lock()
-	if u.closed || u.part != p {
+	if u.closed || u.reloading || u.part != p {
 		u.mu.Unlock()
 		return
 	}

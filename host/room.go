@@ -3,8 +3,8 @@ package host
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/vision19/vision/host/config"
@@ -24,47 +24,44 @@ const roomTime = time.Minute
 // roomPoll is how often a start that waits for room looks again.
 const roomPoll = 50 * time.Millisecond
 
-// admit takes room for a process on its device, one load at a time, and unloads others if it must: those that the plan would.
+// admit takes room for a process on its device, one load at a time, and unloads others if it must: those that the plan would. A start that follows
+// one that failed finds its room kept.
 func (h *Host) admit(ctx context.Context, r *replica) (instance.Lease, error) {
-	unlock, err := h.ledger.LockLoad(ctx, r.device.Name)
-	if err != nil {
-		return nil, err
-	}
-	need := h.bytes(r.part())
 	ctx, cancel := context.WithTimeout(ctx, roomTime)
 	defer cancel()
-	for !h.ledger.Reserve(r.device.Name, r.key, need) {
+	need := h.bytes(r.part())
+	for {
+		unlock, err := h.ledger.LockLoad(ctx, r.device.Name)
+		if err != nil {
+			return nil, h.full(r, need, 0)
+		}
+		if kept := h.ledger.Held(r.key); kept > 0 || h.ledger.Reserve(r.device.Name, r.key, need) {
+			return h.lease(ctx, r, max(kept, need), unlock), nil
+		}
+		unlock() // whoever needs less, or has its room already, goes first
 		victims, err := h.makeRoom(r, need)
 		if err != nil {
-			unlock()
 			return nil, err
 		}
-		for _, v := range victims {
-			h.unload(v, r)
-		}
+		each(victims, func(v *replica) { h.unload(v, r.name) })
 		if len(victims) > 0 {
 			continue
 		}
 		select {
 		case <-time.After(roomPoll):
 		case <-ctx.Done():
-			unlock()
 			return nil, h.full(r, need, 0)
 		}
 	}
-	l := &lease{host: h, replica: r, unlock: sync.OnceFunc(unlock), reserved: need}
-	if r.device.Kind == "cuda" {
-		_, l.before, _ = device.GPUMemory(ctx, r.device.UUID) // without it there is only what nvidia-smi says of processes
-	}
-	return l, nil
 }
 
 // makeRoom chooses who has to go: nobody yet when those that could are at work, and an error when it would not help.
 func (h *Host) makeRoom(r *replica, need int64) ([]*replica, error) {
-	residents, byName := h.residents(r)
+	residents, byName := h.residents(r.device.Name, r, turn)
 	budget := h.ledger.Budget(r.device.Name)
-	// A replica beyond the planned ones takes only what is free; others need not go for it.
-	if r.number > len(r.part().devices) {
+	// Others go for what the plan has given a place, and for what is declared to take theirs. The rest takes what is free.
+	p := r.part()
+	if r.number > len(p.devices) || p.demand && p.plugin.OnFull != config.OnFullEvict {
 		return nil, h.full(r, need, need-(budget-h.ledger.Reserved(r.device.Name)))
 	}
 	hopeful := slices.Clone(residents)
@@ -85,41 +82,44 @@ func (h *Host) makeRoom(r *replica, need int64) ([]*replica, error) {
 	return victims, nil
 }
 
-// residents lists what holds memory of the replica's device, but for the replica itself.
-func (h *Host) residents(r *replica) ([]plan.Resident, map[string]*replica) {
+// residents lists what holds memory of a device, but for one replica, whose siblings do not go for it. What is at work is busy, until it has had its
+// turn.
+func (h *Host) residents(d string, but *replica, turn time.Duration) ([]plan.Resident, map[string]*replica) {
 	var out []plan.Resident
 	byName := map[string]*replica{}
-	held := h.ledger.Holders(r.device.Name)
+	held := h.ledger.Holders(d)
+	if but != nil {
+		delete(held, but.key)
+	}
 	for _, u := range h.list() {
 		u.mu.Lock()
-		busy, idle := u.busy > 0, time.Since(u.used)
-		replicas := slices.Clone(u.replicas)
+		working, replicas := u.busy > 0, slices.Clone(u.replicas)
 		u.mu.Unlock()
 		for _, x := range replicas {
 			bytes, holds := held[x.key]
-			if !holds || x == r {
+			if !holds {
 				continue
 			}
 			s := x.instance.Status()
-			served := s.State == instance.Ready && time.Since(s.Since) >= turn
-			if busy {
-				idle = 0
+			busy := s.State != instance.Ready || working && time.Since(s.Since) < turn
+			if s.State == instance.Backoff {
+				busy = time.Until(s.RetryAt) < shortWait
 			}
 			out = append(out, plan.Resident{
-				Name: x.key, Bytes: bytes, Idle: idle, Busy: busy && !served || s.State != instance.Ready,
-				Pinned: x.part().plugin.KeepAlive == config.Pinned || x.unit == r.unit,
+				Name: x.key, Bytes: bytes, Idle: x.idle(s), Busy: busy, Pinned: x.part().plugin.KeepAlive == config.Pinned || but != nil && x.unit == but.unit,
 			})
 			byName[x.key] = x
 			delete(held, x.key)
 		}
 	}
-	for key, bytes := range held { // of processes whose units are gone, and which are just ending
-		if key != r.key {
-			out = append(out, plan.Resident{Name: key, Bytes: bytes, Busy: true})
-		}
+	for key, bytes := range held { // of units that are gone, and of processes that are just ending
+		out = append(out, plan.Resident{Name: key, Bytes: bytes, Busy: true})
 	}
 	return out, byName
 }
+
+// always is a turn that never ends.
+const always = time.Duration(math.MaxInt64)
 
 // full says that a device has no room, and by how much.
 func (h *Host) full(r *replica, need, short int64) error {
@@ -146,36 +146,37 @@ func (h *Host) free(p *part) (device.Device, bool) {
 	devices := h.setup.devices
 	h.mu.RUnlock()
 	for _, d := range devices {
-		may := p.plugin.Device == config.AutoDevice || p.plugin.Device == d.Name || p.plugin.Device == d.UUID && d.UUID != ""
-		if may && h.ledger.Budget(d.Name)-h.ledger.Reserved(d.Name) >= need {
+		if (plan.Device{Name: d.Name, UUID: d.UUID}).Allows(p.plugin.Device) && h.ledger.Budget(d.Name)-h.ledger.Reserved(d.Name) >= need {
 			return d, true
 		}
 	}
 	return device.Device{}, false
 }
 
-// shed unloads idle plugins of a replica's device until what is taken is within the budget again.
-func (h *Host) shed(r *replica) {
-	residents, byName := h.residents(r)
-	residents = append(residents, plan.Resident{Name: r.key, Bytes: h.ledger.Holders(r.device.Name)[r.key], Pinned: true})
-	names, _ := plan.Room(h.ledger.Budget(r.device.Name), residents, 0)
+// shed unloads idle plugins of a device, but for the replica if there is one, until what is taken is within the budget again.
+func (h *Host) shed(d string, but *replica) {
+	residents, byName := h.residents(d, but, always)
+	if but != nil {
+		residents = append(residents, plan.Resident{Name: but.key, Bytes: h.ledger.Held(but.key), Pinned: true})
+	}
+	names, _ := plan.Room(h.ledger.Budget(d), residents, 0)
 	for _, name := range names {
-		h.unload(byName[name], r)
+		h.unload(byName[name], "what has grown")
 	}
 }
 
 // relieve unloads every idle plugin of the device on which a replica has run out of memory. It waits for their ends while ctx lasts.
 func (h *Host) relieve(ctx context.Context, r *replica) {
-	residents, byName := h.residents(r)
-	var group sync.WaitGroup
+	residents, byName := h.residents(r.device.Name, r, always)
+	var idle []*replica
 	for _, x := range residents {
 		if !x.Pinned && !x.Busy {
-			group.Go(func() { h.unload(byName[x.Name], r) })
+			idle = append(idle, byName[x.Name])
 		}
 	}
 	gone := make(chan struct{})
 	go func() {
-		group.Wait()
+		each(idle, func(v *replica) { h.unload(v, r.name) })
 		close(gone)
 	}()
 	select {
@@ -184,93 +185,10 @@ func (h *Host) relieve(ctx context.Context, r *replica) {
 	}
 }
 
-func (h *Host) unload(victim, instead *replica) {
+func (h *Host) unload(victim *replica, room string) {
 	if victim == nil {
 		return
 	}
-	h.log.Info("unloaded to make room", "plugin", victim.name, "for", instead.name, "device", instead.device.Name)
+	h.log.Info("unloaded to make room", "plugin", victim.name, "for", room, "device", victim.device.Name)
 	victim.rest(h.drain)
-}
-
-// lease implements instance.Lease on the host's ledger.
-type lease struct {
-	host     *Host
-	replica  *replica
-	unlock   func()
-	reserved int64
-
-	mu       sync.Mutex
-	before   int64     // what a GPU had free before the load
-	asked    time.Time // when it was last asked
-	free     int64     // what it had free then
-	measured int64
-	peak     int64
-}
-
-// Loaded implements instance.Lease.
-func (l *lease) Loaded(pid int) int64 {
-	defer l.unlock()
-	return l.Measure(pid)
-}
-
-// gpuPoll is how often a GPU is asked what a process takes: nvidia-smi is a process of its own, of a tenth of a second and more.
-const gpuPoll = 10 * time.Second
-
-// gpuTime bounds one question to a GPU.
-const gpuTime = 5 * time.Second
-
-// Measure implements instance.Lease. What a process has taken at most is remembered, and reserved from now on.
-func (l *lease) Measure(pid int) int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	d := l.replica.device
-	var peak, now int64
-	if d.Kind == "cuda" {
-		if time.Since(l.asked) < gpuPoll {
-			return l.measured
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), gpuTime)
-		defer cancel()
-		_, l.free, _ = device.GPUMemory(ctx, d.UUID)
-		if now = device.ProcessGPUMemory(ctx, d.UUID, []int{pid}); now == 0 && l.asked.IsZero() && l.free > 0 {
-			now = max(0, l.before-l.free) // nvidia-smi sees other process ids than we in a container; nobody else has loaded meanwhile
-		} else if now == 0 {
-			now = l.measured
-		}
-		peak, l.asked = now, time.Now()
-	} else {
-		peak, now, _ = device.ProcessPeak(pid)
-	}
-	if l.measured = now; peak > l.peak {
-		l.peak = peak
-		l.host.records.Note(l.replica.part().recordKey, func(x *device.Record) { x.PeakBytes = max(x.PeakBytes, peak) })
-	}
-	if peak > l.reserved {
-		l.grown(peak)
-	}
-	return now
-}
-
-// grown reserves more than was declared, because more is taken.
-func (l *lease) grown(peak int64) {
-	h, r := l.host, l.replica
-	h.log.Warn("takes more memory than declared", "plugin", r.name, "declared", config.FormatSize(r.part().bytes), "taken", config.FormatSize(peak))
-	l.reserved = peak
-	h.ledger.Adjust(r.key, peak)
-	if h.ledger.Reserved(r.device.Name) > h.ledger.Budget(r.device.Name) {
-		go h.shed(r)
-	}
-}
-
-// Release implements instance.Lease.
-func (l *lease) Release() {
-	defer l.host.ledger.Release(l.replica.key)
-	l.unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*gpuTime)
-	defer cancel()
-	if err := device.Returned(ctx, l.replica.device, l.free, l.measured); err != nil {
-		l.host.log.Warn("the memory of a process that has ended is not free", "plugin", l.replica.name, "error", err)
-	}
 }

@@ -50,7 +50,7 @@ func (p *part) device() device.Device {
 
 // batch is how many requests a process of it takes at once.
 func (p *part) batch(d sdk.Description) int {
-	most := max(d.Capabilities.MaxBatch, 1)
+	most := d.Capabilities.Batch()
 	if p.plugin.MaxBatch > 0 {
 		most = min(most, p.plugin.MaxBatch)
 	}
@@ -62,6 +62,7 @@ type setup struct {
 	config  *config.Config
 	devices []device.Device
 	parts   []*part
+	made    plan.Plan // of the parts, when they were placed
 }
 
 // prepare checks a configuration and reports every fault at once. What is wrong with one plugin does not hide another's faults.
@@ -76,7 +77,8 @@ func (h *Host) prepare(ctx context.Context, c *config.Config) (setup, hcl.Diagno
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return s, append(diags, s.place(h.running(), h.bytes)...)
+	diags = append(diags, s.place(h.running(), h.bytes)...)
+	return s, diags
 }
 
 // part resolves and describes one plugin and decodes its config block.
@@ -211,6 +213,7 @@ func (h *Host) scratch(key string) string { return filepath.Join(h.run.dir, "scr
 // place plans the parts and tells each its devices. The diagnostics are what does not fit.
 func (s *setup) place(running []plan.Running, bytes func(*part) int64) hcl.Diagnostics {
 	p := s.make(running, bytes)
+	s.made = p
 	var diags hcl.Diagnostics
 	byName := map[string]*part{}
 	for _, part := range s.parts {
@@ -225,9 +228,7 @@ func (s *setup) place(running []plan.Running, bytes func(*part) int64) hcl.Diagn
 			part.devices = append(part.devices, s.devices[i])
 			part.demand = placement.Action == plan.Demand
 		}
-		known := part.plugin.Device == config.AutoDevice || slices.ContainsFunc(s.devices, func(d device.Device) bool {
-			return d.Name == part.plugin.Device || d.UUID != "" && d.UUID == part.plugin.Device
-		})
+		known := slices.ContainsFunc(s.planned(), func(d plan.Device) bool { return d.Allows(part.plugin.Device) })
 		if placement.Action == plan.Refuse && part.description.Endpoint != "" && known {
 			diags = append(diags, config.Fault(part.plugin.MemoryRange, "The plugin does not fit",
 				"%s. Lower the plugin's memory if it takes less, raise the device's, take another plugin out, or load it on demand with on_full = \"evict\".", placement.Reason))

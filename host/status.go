@@ -22,19 +22,12 @@ func (u *unit) status() api.Plugin {
 		Queue: waiting, Running: running, Override: p.plugin.DevOverride, Replicas: []api.Replica{},
 	}
 	u.mu.Lock()
-	out.Restarts = u.restarts
+	out.Restarts, out.Busy = u.restarts, u.busy > 0
 	u.mu.Unlock()
-	held := map[string]int64{}
 	best := len(furthest)
 	for _, r := range u.all() {
-		if _, known := held[r.key]; !known {
-			for key, bytes := range u.host.ledger.Holders(r.device.Name) {
-				held[key] = bytes
-			}
-		}
 		s := r.instance.Status()
 		row := r.row(s)
-		row.Reserved = held[r.key]
 		out.Replicas = append(out.Replicas, row)
 		out.Bytes += row.Bytes
 		out.Restarts += row.Restarts
@@ -52,7 +45,7 @@ func (u *unit) status() api.Plugin {
 func (r *replica) row(s instance.Status) api.Replica {
 	row := api.Replica{
 		Name: r.name, State: string(s.State), PID: s.PID, Device: s.Device, Bytes: s.Bytes, Restarts: s.Restarts,
-		Running: r.unit.queue.RunningOn(r.key), Digest: r.part().digest(),
+		Running: r.unit.queue.RunningOn(r.key), Digest: r.part().digest(), Reserved: r.unit.host.ledger.Held(r.key), Pinned: r.part().plugin.KeepAlive == config.Pinned,
 	}
 	if s.State == instance.Ready {
 		row.IdleMS = float64(r.idle(s).Milliseconds())

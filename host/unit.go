@@ -30,15 +30,16 @@ type unit struct {
 	serial   int // replicas made so far
 	restarts int // of replicas that are gone
 	busy     int // requests that need a process
-	used     time.Time
 	closed   bool
-	idle     *time.Timer
+	// A reload is under way: processes come and go by its will alone, and what is asked waits for its end.
+	reloading bool
+	idle      *time.Timer
 }
 
 func (h *Host) newUnit(p *part) *unit {
 	return &unit{
 		host: h, name: p.plugin.Name, part: p, ring: telemetry.NewRing(telemetry.DefaultLines, telemetry.DefaultBytes),
-		queue: sched.NewDispatcher(p.plugin.Name, p.queueing()), used: time.Now(),
+		queue: sched.NewDispatcher(p.plugin.Name, p.queueing()),
 	}
 }
 
@@ -50,7 +51,7 @@ func (p *part) queueing() sched.Options {
 // ensure wants the planned number of processes running; it does not wait for them.
 func (u *unit) ensure() {
 	u.mu.Lock()
-	if u.closed {
+	if u.closed || u.reloading {
 		u.mu.Unlock()
 		return
 	}
@@ -133,13 +134,14 @@ func (u *unit) changed(r *replica, s instance.Status) {
 	case instance.Backoff:
 		u.queue.Gone(r.key)
 		// What waits also waits for a second start, as what ran is tried a second time.
-		if err := u.coolingAfter(r, s); err != nil && s.Failures > 1 && !r.trial.Load() {
+		if err := u.coolingAfter(r, s); err != nil && s.Failures > 1 {
 			u.queue.Fail(err)
 		}
 	case instance.Stopped:
 		u.queue.Gone(r.key)
+		u.host.ledger.Release(r.key) // a start that failed has kept its room for the next
 		u.mu.Lock()
-		again := u.busy > 0 && !u.closed && !r.leaving.Load()
+		again := u.busy > 0 && !u.closed && !u.reloading && !r.leaving.Load()
 		u.mu.Unlock()
 		if r.number > len(r.part().devices) && !r.leaving.Load() { // one beyond the planned ones is made anew when it is needed
 			go r.retire(u.host.drain)
@@ -155,47 +157,6 @@ func (u *unit) changed(r *replica, s instance.Status) {
 	default:
 		u.queue.Gone(r.key)
 	}
-}
-
-// alive reports whether another process is there or about to be.
-func (u *unit) alive(but *replica) bool {
-	return slices.ContainsFunc(u.all(), func(r *replica) bool {
-		s := r.instance.Status()
-		return r != but && (r.trial.Load() || s.State == instance.Ready || s.State == instance.Starting || s.State == instance.Loading)
-	})
-}
-
-// cooling is what a request gets while every process waits for its next start: the cause, and when to come again. Whatever the cause, the request
-// is not what is wrong. A process that was unloaded while it waited still waits: the request would start it too soon. It is nil when there is hope.
-func (u *unit) cooling() error { return u.coolingAfter(nil, instance.Status{}) }
-
-// coolingAfter is cooling with the state of one replica that others are about to see.
-func (u *unit) coolingAfter(changed *replica, next instance.Status) error {
-	var last *instance.Status
-	for _, r := range u.all() {
-		if r.trial.Load() {
-			return nil
-		}
-		s := r.instance.Status()
-		if r == changed {
-			s = next
-		}
-		waits := (s.State == instance.Backoff || s.State == instance.Stopped) && time.Until(s.RetryAt) > 0
-		if !waits && s.State != instance.Stopped {
-			return nil
-		} else if !waits {
-			continue
-		}
-		if last == nil || s.RetryAt.Before(last.RetryAt) {
-			last = &s
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	e := sdk.NewError(sdk.CodeUnavailable, last.LastError.Error(), last.LastError)
-	e.RetryAfter = max(time.Until(last.RetryAt), time.Second)
-	return e
 }
 
 // enter tells that a request needs a process; leave must follow.
@@ -222,27 +183,26 @@ func (u *unit) leave() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.busy--
-	u.used = time.Now()
 	u.rest()
 }
 
 // rest schedules unloading; the lock is held.
 func (u *unit) rest() {
-	keep := u.part.plugin.KeepAlive
-	if u.busy > 0 || u.closed || keep == config.Pinned {
-		return
-	}
 	if u.idle != nil {
 		u.idle.Stop()
+	}
+	keep := u.part.plugin.KeepAlive
+	if u.busy > 0 || u.closed || u.reloading || keep == config.Pinned {
+		return
 	}
 	u.idle = time.AfterFunc(keep, u.unload)
 }
 
-// unload ends the processes of a plugin that nobody needs, but for those that a reload tries.
+// unload ends the processes of a plugin that nobody needs.
 func (u *unit) unload() {
 	u.mu.Lock()
-	replicas := slices.DeleteFunc(slices.Clone(u.replicas), func(r *replica) bool { return r.trial.Load() })
-	unused := u.busy == 0 && !u.closed
+	replicas := slices.Clone(u.replicas)
+	unused := u.busy == 0 && !u.closed && !u.reloading && u.part.plugin.KeepAlive != config.Pinned
 	if unused {
 		for _, r := range replicas {
 			u.queue.Gone(r.key) // a request that enters from now on waits for the next process
@@ -257,12 +217,13 @@ func (u *unit) unload() {
 	}
 }
 
-// close answers what waits and ends the processes.
-func (u *unit) close(ctx context.Context) {
-	u.queue.Close()
+// close answers what has been accepted and ends the processes. What comes now, or is not answered while ctx lasts, gets the reason.
+func (u *unit) close(ctx context.Context, reason error) {
+	u.queue.Close(reason)
 	until(ctx, func() bool { // with processes that are started for it, if they must
-		waiting, running := u.queue.Load()
-		return waiting+running == 0
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return u.busy == 0
 	})
 	u.mu.Lock()
 	u.closed = true
@@ -270,7 +231,7 @@ func (u *unit) close(ctx context.Context) {
 		u.idle.Stop()
 	}
 	u.mu.Unlock()
-	u.queue.Fail(&sdk.Error{Code: sdk.CodeUnavailable, Message: "the host is stopping", RetryAfter: 5 * time.Second})
+	u.queue.End(reason)
 	var group sync.WaitGroup
 	for _, r := range u.all() {
 		group.Go(func() {

@@ -33,7 +33,7 @@ type ReloadReport struct {
 	Applied     bool            `json:"applied"`     // false: nothing has changed
 	Plan        json.RawMessage `json:"plan"`        // as `vision plan --json` prints it
 	Diagnostics string          `json:"diagnostics"` // of the files, as `vision validate` prints them
-	Errors      []string        `json:"errors"`      // one for each plugin that has failed and goes on as it was
+	Errors      []string        `json:"errors"`      // one for each plugin that has failed, and what has become of it
 }
 
 // DefaultLogLines is how many lines of a log are sent unless the client asks otherwise.

@@ -63,6 +63,7 @@ type Plugin struct {
 	Restarts  int       `json:"restarts"` // of all replicas
 	Queue     int       `json:"queue"`
 	Running   int       `json:"running"`
+	Busy      bool      `json:"busy"` // requests need it
 	LastError string    `json:"last_error"`
 	Override  string    `json:"dev_override,omitempty"` // the binary that runs in the place of the declared one
 	Replicas  []Replica `json:"replicas"`
@@ -79,6 +80,7 @@ type Replica struct {
 	Restarts  int      `json:"restarts"`
 	Running   int      `json:"running"`
 	IdleMS    float64  `json:"idle_ms"`
+	Pinned    bool     `json:"pinned"` // never unloaded
 	LastError string   `json:"last_error"`
 	Digest    string   `json:"digest"` // of binary and configuration
 	Sandbox   *Sandbox `json:"sandbox,omitempty"`

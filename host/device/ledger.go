@@ -82,6 +82,13 @@ func (l *Ledger) Reserved(device string) int64 {
 	return l.reserved(device)
 }
 
+// Held returns the bytes that a holder has, 0 for none.
+func (l *Ledger) Held(holder string) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[l.deviceOf(holder)][holder]
+}
+
 // Holders returns who holds how many bytes of a device. The map is the caller's.
 func (l *Ledger) Holders(device string) map[string]int64 {
 	l.mu.Lock()

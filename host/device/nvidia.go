@@ -181,6 +181,25 @@ const (
 	returnPoll = 100 * time.Millisecond
 )
 
+// Freed waits, at most five seconds, until nvidia-smi lists a process no more that it has listed: then the driver has given its memory back.
+func Freed(ctx context.Context, d Device, pid int) error {
+	ctx, cancel := context.WithTimeout(ctx, returnTime)
+	defer cancel()
+	tick := time.NewTicker(returnPoll)
+	defer tick.Stop()
+	for {
+		held := ProcessGPUMemory(ctx, d.UUID, []int{pid})
+		if held == 0 && ctx.Err() == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("process %d has ended, and `nvidia-smi` still shows %s of %s as its own", pid, config.FormatSize(held), d.Name)
+		}
+	}
+}
+
 // Returned waits, at most five seconds, until a device has given back the memory of a process that has ended: until the free memory of
 // a GPU has grown to three quarters of expect above before, both in bytes. The error says what is missing. A CPU has nothing to wait
 // for: an ended process holds no memory.

@@ -55,13 +55,13 @@ func (i *Instance) launch(ctx context.Context, generation int) (Process, Lease, 
 	}
 	process, err := i.config.Launch(ctx)
 	if err != nil {
-		lease.Release()
+		lease.Release(true)
 		i.tell(func() { i.fail(generation, err) })
 		return nil, nil, false
 	}
 	if !i.adopt(generation, process, lease) {
 		process.Kill()
-		lease.Release()
+		lease.Release(false)
 		return nil, nil, false
 	}
 	return process, lease, true

@@ -110,7 +110,7 @@ type lease struct {
 func (l *lease) Loaded(int) int64  { return 1 }
 func (l *lease) Measure(int) int64 { return 1 }
 
-func (l *lease) Release() {
+func (l *lease) Release(bool) {
 	if l.released.Swap(true) {
 		panic("a lease is released twice")
 	}

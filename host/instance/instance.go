@@ -29,7 +29,7 @@ type Process interface {
 type Lease interface {
 	Loaded(pid int) (bytes int64)  // the model is loaded: others may load theirs; what it takes is measured
 	Measure(pid int) (bytes int64) // what it takes now
-	Release()                      // the process has ended; returns when its memory has been given back
+	Release(keep bool)             // the process has ended; returns when its memory has been given back. Another start follows that keeps its room
 }
 
 // Config is what an instance runs.
@@ -308,7 +308,7 @@ func (i *Instance) fail(generation int, err error) {
 	go func() {
 		if process != nil {
 			process.Kill()
-			lease.Release()
+			lease.Release(true)
 		}
 		close(buried)
 		timer := time.NewTimer(wait)

@@ -68,7 +68,7 @@ func (i *Instance) end(ctx context.Context) {
 		<-launched // a process that is just being started is ended by its start
 		if process != nil {
 			process.Stop(ctx)
-			lease.Release()
+			lease.Release(false)
 		}
 		i.tell(func() {
 			if generation == i.generation {

@@ -34,8 +34,8 @@ type Spec struct {
 	Sandbox    Sandbox
 	Source     string // the folder where the binary was found, or ""; readable, and in the plugin's environment as EnvSource
 
-	// Lines is called with every line that the plugin prints, from several goroutines, one call after another; it must not block. Nil is nobody.
-	Lines func(level slog.Level, text string)
+	// Lines is called with every line that the process prints, from several goroutines, one call after another; it must not block. Nil is nobody.
+	Lines func(pid int, level slog.Level, text string)
 }
 
 // DefaultTimeout is the time until a plugin's handshake. It does not cover loading a model: the SDK answers at once, so a

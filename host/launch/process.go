@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"regexp"
@@ -38,7 +39,13 @@ type process struct {
 
 func newProcess(spec Spec, slots *wire.Slots) *process {
 	ring := NewRing(ringLines)
-	return &process{spec: spec, slots: slots, ring: ring, lines: newLineWriter(ring, spec.Log, spec.Lines), done: make(chan struct{})}
+	p := &process{spec: spec, slots: slots, ring: ring, done: make(chan struct{})}
+	lines := func(slog.Level, string) {}
+	if spec.Lines != nil {
+		lines = func(level slog.Level, text string) { spec.Lines(p.pid(), level, text) }
+	}
+	p.lines = newLineWriter(ring, spec.Log, lines)
+	return p
 }
 
 // prepare makes the command and its confinement, with go-plugin's handshake variables and its socket folder.

@@ -31,9 +31,12 @@ type Want struct {
 // Auto lets the planner choose the device.
 const Auto = "auto"
 
-func (w Want) allows(d Device) bool {
-	return w.Device == Auto || w.Device == d.Name || d.UUID != "" && w.Device == d.UUID
+// Allows reports whether a plugin that wants a device, by its name, its UUID or Auto, may go to this one.
+func (d Device) Allows(wanted string) bool {
+	return wanted == Auto || wanted == d.Name || d.UUID != "" && wanted == d.UUID
 }
+
+func (w Want) allows(d Device) bool { return d.Allows(w.Device) }
 
 // steady tells that the plugin's processes are there from the start to the end, or it is refused.
 func (w Want) steady() bool { return w.Replicas > 0 && (w.Pinned || !w.Evict) }

@@ -13,6 +13,7 @@ import (
 type Candidate struct {
 	Name     string
 	Endpoint string
+	Device   string  // a device's name or UUID, or Auto
 	Bytes    int64   // of one process
 	Weight   float64 // the endpoint's share of what a miner earns; 0: unknown
 	Seconds  float64 // mean time of a request, measured; 0: unknown
@@ -29,6 +30,8 @@ type Choice struct {
 	Rank     float64 `json:"rank"`
 	Chosen   bool    `json:"chosen"`
 	Reason   string  `json:"reason"`
+
+	wanted string // the device
 }
 
 // worth is what a candidate earns, in the unit that all of them share.
@@ -76,7 +79,7 @@ func ranked(candidates []Candidate) []Choice {
 	weight, seconds := mean(weights), median(times)
 	out := make([]Choice, len(candidates))
 	for i, c := range candidates {
-		x := Choice{Name: c.Name, Endpoint: c.Endpoint, Bytes: max(c.Bytes, 0), Weight: c.Weight, Seconds: c.Seconds}
+		x := Choice{wanted: cmp.Or(c.Device, Auto), Name: c.Name, Endpoint: c.Endpoint, Bytes: max(c.Bytes, 0), Weight: c.Weight, Seconds: c.Seconds}
 		var notes []string
 		if !(c.Weight > 0) {
 			x.Weight, notes = weight, append(notes, fmt.Sprintf("no weight given, taken as %.3g", weight))
@@ -120,6 +123,7 @@ func median(values []float64) float64 {
 // packing is which choice lies on which device, while the best is searched.
 type packing struct {
 	devices []Device
+	alike   bool     // no choice wants a certain one of them
 	choices []Choice // by rank
 	on      []int    // by choice: a device, or -1
 	free    []int64  // by device
@@ -130,7 +134,8 @@ type packing struct {
 
 func newPacking(devices []Device, choices []Choice) *packing {
 	nowhere := slices.Repeat([]int{-1}, len(choices))
-	p := &packing{devices: devices, choices: choices, on: nowhere, best: slices.Clone(nowhere)}
+	alike := !slices.ContainsFunc(choices, func(c Choice) bool { return c.wanted != Auto })
+	p := &packing{devices: devices, alike: alike, choices: choices, on: nowhere, best: slices.Clone(nowhere)}
 	for _, d := range devices {
 		p.free = append(p.free, max(d.Budget, 0))
 	}
@@ -152,7 +157,10 @@ func (p *packing) search(i int, worth float64) {
 	}
 	tried := int64(-1)
 	for _, d := range p.byRoom() {
-		if p.choices[i].Bytes > p.free[d] || p.free[d] == tried { // two devices with the same room are one case
+		if p.choices[i].Bytes > p.free[d] || !p.devices[d].Allows(p.choices[i].wanted) {
+			continue
+		}
+		if p.alike && p.free[d] == tried { // two devices with the same room are one case
 			continue
 		}
 		tried = p.free[d]
@@ -209,12 +217,22 @@ func (p *packing) suggestion() Suggestion {
 		if d := p.best[i]; d >= 0 {
 			c.Chosen, c.Device = true, p.devices[d].Name
 			reason = "among what earns most"
-		} else if len(p.devices) > 0 {
-			d := slices.Index(p.free, slices.Max(p.free))
+		} else if d := p.roomiest(c.wanted); d >= 0 {
 			reason = fmt.Sprintf("needs %s; beside what earns more %s has %s of %s left: %s too few", config.FormatSize(c.Bytes), p.devices[d].Name,
 				config.FormatSize(p.free[d]), config.FormatSize(p.devices[d].Budget), config.FormatSize(c.Bytes-p.free[d]))
 		}
 		c.Reason = strings.Join(slices.DeleteFunc([]string{reason, c.Reason}, func(s string) bool { return s == "" }), "; ")
 	}
 	return s
+}
+
+// roomiest is the device with the most memory left of those that a choice may go to, -1 for none.
+func (p *packing) roomiest(wanted string) int {
+	best := -1
+	for d, device := range p.devices {
+		if device.Allows(wanted) && (best < 0 || p.free[d] > p.free[best]) {
+			best = d
+		}
+	}
+	return best
 }

@@ -20,7 +20,8 @@ type Dispatcher struct {
 	waiters map[uint64]chan outcome
 	timer   *time.Timer
 	due     time.Time // when the timer fires; zero when it has fired
-	closed  bool
+	closed  error     // what new requests get; nil while it is open
+	ended   bool      // those that are tried again get it too
 }
 
 // outcome ends a wait: a place to run, or an error.
@@ -93,8 +94,8 @@ func (d *Dispatcher) Acquire(ctx context.Context, a Ask) (Ticket, error) {
 func (d *Dispatcher) offer(now, deadline time.Time, a Ask) (id uint64, wait <-chan outcome, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
-		return 0, nil, &sdk.Error{Code: sdk.CodeUnavailable, Message: "the host is stopping", RetryAfter: 5 * time.Second}
+	if d.closed != nil && (d.ended || a.Since.IsZero()) { // what was accepted before is still tried again
+		return 0, nil, d.closed
 	}
 	d.last++
 	j := Job{ID: d.last, Class: a.Class, Client: a.Client, Arrived: now, Deadline: deadline, Batch: a.Batch, Avoid: a.Avoid}
@@ -228,9 +229,18 @@ func (d *Dispatcher) Oldest() time.Duration {
 	return d.queue.Oldest(time.Now())
 }
 
-// Close refuses new requests.
-func (d *Dispatcher) Close() {
+// Close refuses new requests from now on, with err.
+func (d *Dispatcher) Close(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	d.closed = err
+}
+
+// End refuses every request from now on, those that are tried again too, and ends every wait, with err.
+func (d *Dispatcher) End(err error) {
+	d.Close(err)
+	d.mu.Lock()
+	d.ended = true
+	d.mu.Unlock()
+	d.Fail(err)
 }

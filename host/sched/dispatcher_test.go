@@ -260,14 +260,42 @@ func TestDispatcher_Close_refuses_new_requests_alone(t *testing.T) {
 		ctx, cancel := deadline(t, time.Minute)
 		defer cancel()
 		waits := acquire(ctx, d)
-		d.Close()
-		_, err := d.Acquire(ctx, Ask{})
-		if !errors.Is(err, sdk.ErrUnavailable) || sdk.AsError(err).RetryAfter < time.Second {
+		reason := &sdk.Error{Code: sdk.CodeUnavailable, Message: "closed", RetryAfter: time.Second}
+		d.Close(reason)
+		if _, err := d.Acquire(ctx, Ask{}); err != reason {
 			t.Error(err)
 		}
+		again := make(chan error, 1)
+		go func() {
+			t, err := d.Acquire(ctx, Ask{Since: time.Now().Add(-time.Second)})
+			if err == nil {
+				t.Done()
+			}
+			again <- err
+		}()
+		synctest.Wait()
 		d.Ready("a", 1, 1)
-		if g := <-waits; g.err != nil {
+		g := <-waits
+		if g.err != nil {
 			t.Errorf("the one that waited: %v", g.err)
+		}
+		g.ticket.Done()
+		if err := <-again; err != nil {
+			t.Errorf("the one that is tried again: %v", err)
+		}
+		d.Gone("a")
+		waits = acquire(ctx, d) // refused
+		go func() {
+			_, err := d.Acquire(ctx, Ask{Since: time.Now()})
+			again <- err
+		}()
+		synctest.Wait()
+		d.End(reason)
+		if g, err := <-waits, <-again; g.err != reason || err != reason {
+			t.Errorf("after the end: %v, %v", g.err, err)
+		}
+		if _, err := d.Acquire(ctx, Ask{Since: time.Now()}); err != reason {
+			t.Errorf("after the end: %v", err)
 		}
 	})
 }

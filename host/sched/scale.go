@@ -1,7 +1,6 @@
 package sched
 
 import (
-	"cmp"
 	"time"
 )
 
@@ -16,6 +15,7 @@ const DefaultShrink = 30 * time.Second
 // Replica is one process of a plugin that has been started.
 type Replica struct {
 	Name    string
+	Number  int // from 1; those up to Min are planned
 	Ready   bool
 	Running int           // requests
 	Permits int           // runs at once
@@ -37,7 +37,8 @@ type Bounds struct {
 
 // Scale decides whether to start one more replica, or which one to stop ("": none); never both. One starts when a request has waited for Grow, more
 // wait than the ready replicas take at once, or fewer than Min run; but not while another is still starting, whose effect is not known yet, nor
-// when nothing runs at all and nothing waits. The last-named replica that has been idle for Shrink stops when more than Min run and nothing waits.
+// when nothing runs at all and nothing waits. Of the replicas beyond Min, the one with the highest number that has been idle for Shrink stops when
+// nothing waits.
 func Scale(l Load, b Bounds) (start bool, stop string) {
 	least, most := max(b.Min, 1), max(b.Max, b.Min, 1)
 	permits, starting := 0, false
@@ -57,13 +58,11 @@ func Scale(l Load, b Bounds) (start bool, stop string) {
 	if n <= least || l.Waiting > 0 {
 		return false, ""
 	}
+	highest := least
 	for _, r := range l.Replicas {
-		if r.Ready && r.Running == 0 && r.Idle >= b.Shrink && (stop == "" || later(r.Name, stop)) {
-			stop = r.Name
+		if r.Ready && r.Running == 0 && r.Idle >= b.Shrink && r.Number > highest {
+			highest, stop = r.Number, r.Name
 		}
 	}
 	return false, stop
 }
-
-// later reports whether a replica's name comes after another's: NAME, NAME/2 .. NAME/9, NAME/10.
-func later(a, b string) bool { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) > 0 }

@@ -1,16 +1,20 @@
 package sched
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
 func TestScale_decides(t *testing.T) {
-	busy := func(name string) Replica { return Replica{Name: name, Ready: true, Running: 1, Permits: 1} }
-	idle := func(name string, d time.Duration) Replica {
-		return Replica{Name: name, Ready: true, Permits: 1, Idle: d}
+	busy := func(name string) Replica {
+		return Replica{Name: name, Number: number(name), Ready: true, Running: 1, Permits: 1}
 	}
-	starting := func(name string) Replica { return Replica{Name: name} }
+	idle := func(name string, d time.Duration) Replica {
+		return Replica{Name: name, Number: number(name), Ready: true, Permits: 1, Idle: d}
+	}
+	starting := func(name string) Replica { return Replica{Name: name, Number: number(name)} }
 	const long = time.Minute
 	to := func(least, most int) Bounds {
 		return Bounds{Min: least, Max: most, Grow: DefaultGrow, Shrink: DefaultShrink}
@@ -36,9 +40,10 @@ func TestScale_decides(t *testing.T) {
 		"most below least":                   {Load{0, 0, []Replica{busy("p")}}, to(2, 1), true, ""},
 		"idle":                               {Load{0, 0, []Replica{busy("p"), idle("p/2", DefaultShrink)}}, to(1, 2), false, "p/2"},
 		"idle, but not for long enough":      {Load{0, 0, []Replica{busy("p"), idle("p/2", DefaultShrink-1)}}, to(1, 2), false, ""},
-		"the last-named idle one":            {Load{0, 0, []Replica{idle("p/10", long), idle("p", long), idle("p/9", long)}}, to(1, 10), false, "p/10"},
+		"the highest idle one":               {Load{0, 0, []Replica{idle("p/10", long), idle("p", long), idle("p/9", long)}}, to(1, 10), false, "p/10"},
 		"of those that are idle":             {Load{0, 0, []Replica{idle("p/2", long), busy("p/3"), idle("p", long)}}, to(1, 3), false, "p/2"},
 		"the least stay":                     {Load{0, 0, []Replica{idle("p", long), idle("p/2", long)}}, to(2, 3), false, ""},
+		"the planned one stays":              {Load{0, 0, []Replica{idle("p", long), busy("p/2")}}, to(1, 3), false, ""},
 		"the last one stays":                 {Load{0, 0, []Replica{idle("p", long)}}, to(0, 3), false, ""},
 		"some wait":                          {Load{1, 0, []Replica{busy("p"), idle("p/2", long)}}, to(1, 2), false, ""},
 		"one that starts is not idle":        {Load{0, 0, []Replica{busy("p"), {Name: "p/2", Idle: long}}}, to(1, 2), false, ""},
@@ -88,4 +93,14 @@ func TestScale_comes_to_rest(t *testing.T) {
 			}
 		}
 	}
+}
+
+// number is that of NAME or NAME/2.
+func number(name string) int {
+	_, digits, _ := strings.Cut(name, "/")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 1
+	}
+	return n
 }

@@ -140,14 +140,21 @@ func TestFault_killed_plugin_comes_back_and_leaves_nothing_behind(t *testing.T) 
 	base, pid := p.address(), p.cmd.Process.Pid
 	const body = `{"prompt":"x","steps":2,"step_ms":5}`
 	stopVictim, stopOther := load(base, "victim", 32, body), load(base, "other", 1, body)
+	plugintest.Eventually(t, 10*time.Second, "ready", func() bool { return ask(base, "victim", body).code == http.StatusOK })
+	time.Sleep(2 * time.Second) // for a measure of the other's answers without kills
+	calm := stopOther()
+	stopOther = load(base, "other", 1, body)
 	killed := map[int]bool{}
+	var slowest time.Duration
 	kill := func(n int) {
 		for range n {
+			began := time.Now()
 			plugintest.Eventually(t, 10*time.Second, "another process has been killed that had answered", func() bool {
 				v := plugins(t, base)["victim"]
 				if v.State != "ready" || killed[v.PID] || ask(base, "victim", body).code != http.StatusOK {
 					return false
 				}
+				slowest = max(slowest, time.Since(began))
 				killed[v.PID] = syscall.Kill(v.PID, syscall.SIGKILL) == nil
 				return killed[v.PID]
 			})
@@ -161,7 +168,7 @@ func TestFault_killed_plugin_comes_back_and_leaves_nothing_behind(t *testing.T) 
 	for _, a := range answers {
 		switch {
 		case a.code == http.StatusOK:
-		case a.code == http.StatusServiceUnavailable && a.after < 5*time.Second, a.code == http.StatusTooManyRequests:
+		case a.code == http.StatusServiceUnavailable && a.after < 2*time.Second, a.code == http.StatusTooManyRequests:
 			refused++
 		default:
 			failed++
@@ -173,8 +180,14 @@ func TestFault_killed_plugin_comes_back_and_leaves_nothing_behind(t *testing.T) 
 			t.Errorf("the other plugin's client got %d: %s", a.code, a.text)
 		}
 	}
-	slices.SortFunc(others, func(a, b answer) int { return int(a.after - b.after) })
-	t.Logf("%d answers, %d refused; the other plugin's p50 %s, p99 %s", len(answers), refused, others[len(others)/2].after, others[len(others)*99/100].after)
+	before99, during99 := p99(calm), p99(others)
+	t.Logf("%d answers, %d refused; the other plugin's p99 %s, without kills %s; at most %s until an answer of the next process", len(answers), refused, during99, before99, slowest)
+	if during99 > 2*before99+timeSlice {
+		t.Errorf("the other plugin's p99 is %s, without kills %s", during99, before99)
+	}
+	if slowest > 3*time.Second {
+		t.Errorf("%s until the next process answers", slowest)
+	}
 	if refused > len(answers)/20 {
 		t.Errorf("%d of %d requests were refused: those in flight are to be tried again", refused, len(answers))
 	}
@@ -195,6 +208,14 @@ func TestFault_killed_plugin_comes_back_and_leaves_nothing_behind(t *testing.T) 
 	if n := len(u.plugins(t)); n != 2 {
 		t.Errorf("%d plugin processes run, 2 are declared", n)
 	}
+}
+
+// timeSlice is what the scheduler of a busy machine may add to any answer.
+const timeSlice = 10 * time.Millisecond
+
+func p99(answers []answer) time.Duration {
+	slices.SortFunc(answers, func(a, b answer) int { return int(a.after - b.after) })
+	return answers[len(answers)*99/100].after
 }
 
 // F19: what was accepted is answered.

@@ -98,7 +98,7 @@ func runningProcesses(plugins []api.Plugin) (out []plan.Running) {
 			_, number, _ := strings.Cut(r.Name, "/")
 			replica, _ := strconv.Atoi(number) // 0 is the first, which has no number
 			out = append(out, plan.Running{
-				Name: p.Name, Replica: replica, Device: r.Device, Digest: r.Digest, Bytes: r.Reserved, Busy: r.Running > 0,
+				Name: p.Name, Replica: replica, Device: r.Device, Digest: r.Digest, Bytes: r.Reserved, Busy: p.Busy, Pinned: r.Pinned,
 				Idle: time.Duration(r.IdleMS * float64(time.Millisecond)),
 			})
 		}

@@ -81,7 +81,7 @@ func printChanges(p plan.Plan) error {
 func reloadError(r api.ReloadReport) error {
 	switch {
 	case len(r.Errors) > 0:
-		return errors.New("goes on as it was: " + strings.Join(r.Errors, "\nvision: goes on as it was: "))
+		return errors.New(strings.Join(r.Errors, "\nvision: "))
 	case !r.Applied:
 		return &usageError{errors.New("the configuration is wrong; the host goes on as it was")}
 	}

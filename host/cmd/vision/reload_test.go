@@ -24,7 +24,7 @@ func TestReload_says_what_has_become_of_it(t *testing.T) {
 		"no change": {api.ReloadReport{Applied: true, Plan: json.RawMessage(`{"fits":true}`)}, 0, "nothing has changed\n", ""},
 		"a warning": {api.ReloadReport{Applied: true, Plan: plan, Diagnostics: "warning: old\n"}, 0, "restart", "warning: old\n"},
 		"a plugin fails": {api.ReloadReport{Applied: true, Plan: plan, Errors: []string{"plugin other: no model", "plugin echo: exit 3"}},
-			1, "restart", "vision: goes on as it was: plugin other: no model\nvision: goes on as it was: plugin echo: exit 3\n"},
+			1, "restart", "vision: plugin other: no model\nvision: plugin echo: exit 3\n"},
 		"a wrong file": {api.ReloadReport{Plan: plan, Diagnostics: diagnostics}, 2, "nothing has changed\n", diagnostics + "vision: the configuration is wrong; the host goes on as it was\n"},
 		"no plan":      {api.ReloadReport{Applied: true, Plan: json.RawMessage(`[]`)}, 1, "", "read the host's plan"},
 	} {

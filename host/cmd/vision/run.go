@@ -61,7 +61,7 @@ func reloadOnHangup(ctx context.Context, h *host.Host) {
 			report := h.Reload(ctx)
 			fmt.Fprint(os.Stderr, report.Diagnostics)
 			for _, failure := range report.Errors {
-				fmt.Fprintln(os.Stderr, "vision: goes on as it was:", failure)
+				fmt.Fprintln(os.Stderr, "vision:", failure)
 			}
 		case <-ctx.Done():
 			return

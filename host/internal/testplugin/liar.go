@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
@@ -129,10 +130,13 @@ func (l *liar) describe() []byte {
 // infer answers each start of the stream in a goroutine of its own.
 func (l *liar) infer(stream grpc.ServerStream) error {
 	var mu sync.Mutex
-	send := func(event []byte) error {
+	send := func(event []byte, more ...[]byte) error {
 		mu.Lock()
 		defer mu.Unlock()
 		message := frame(field(1, event)) // InferEvents.events
+		for _, event := range more {
+			message = append(message, field(1, event)...)
+		}
 		return stream.SendMsg(&message)
 	}
 	for {
@@ -166,7 +170,7 @@ func (l *liar) infer(stream grpc.ServerStream) error {
 }
 
 // lie answers one request. What is no lie gets a right answer.
-func (l *liar) lie(name, id string, send func([]byte) error) {
+func (l *liar) lie(name, id string, send func([]byte, ...[]byte) error) {
 	event := func(number protowire.Number, value []byte) []byte {
 		return append(field(1, []byte(id)), field(number, value)...)
 	}
@@ -214,8 +218,12 @@ func (l *liar) lie(name, id string, send func([]byte) error) {
 		_ = send(event(5, good))
 		_ = send(event(6, chunk))
 		_ = send(event(7, nil))
-	case "events": // without end
-		for k := uint64(1); send(event(3, varint(varint(nil, 1, k), 2, math.MaxUint32))) == nil; k++ {
+	case "events": // half as many again as a host takes, without an end
+		for k := range uint64(1500) {
+			step := event(3, varint(varint(nil, 1, k+1), 2, math.MaxUint32))
+			if send(step, slices.Repeat([][]byte{step}, 99)...) != nil {
+				return
+			}
 		}
 	case "silent":
 	default:
