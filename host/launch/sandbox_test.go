@@ -54,16 +54,17 @@ func try(t testing.TB, p *launch.Process, d sdk.Description, what string) error 
 	return err
 }
 
-// mayBeOpen ends a test on a machine without the feature: the report must then say why.
-func mayBeOpen(t testing.TB, report, want string) {
+// mayBeOpen reports whether this machine lacks the feature: then all that is promised is that the report says why, which is checked here.
+func mayBeOpen(t testing.TB, report, want string) bool {
 	t.Helper()
 	if report == want {
-		return
+		return false
 	}
 	if why, open := strings.CutPrefix(report, "open: "); !open || len(why) < 10 {
 		t.Fatalf("reported is %q, which is neither %q nor the reason", report, want)
 	}
-	t.Skip(report)
+	t.Log(report)
+	return true
 }
 
 func TestSandbox_refuses_files_that_are_not_the_plugins(t *testing.T) {
@@ -72,7 +73,9 @@ func TestSandbox_refuses_files_that_are_not_the_plugins(t *testing.T) {
 	wallet := filepath.Join(os.Getenv("HOME"), ".bittensor", "wallets", "default", "hotkeys", "default")
 	write(t, wallet, "mnemonic")
 	p, d := ready(t, s)
-	mayBeOpen(t, p.Sandbox().Files, "confined")
+	if mayBeOpen(t, p.Sandbox().Files, "confined") {
+		return
+	}
 	host := strconv.Itoa(os.Getpid())
 	for _, what := range []string{
 		"read:" + wallet, "read:/proc/" + host + "/environ", "read:/proc/" + host + "/mem", "tasks:" + host, "read:/etc/shadow",
@@ -107,7 +110,9 @@ func TestSandbox_opens_the_source_folder_and_names_it(t *testing.T) {
 	}
 	s.Source = ""
 	p, d = ready(t, s)
-	mayBeOpen(t, p.Sandbox().Files, "confined")
+	if mayBeOpen(t, p.Sandbox().Files, "confined") {
+		return
+	}
 	if err := try(t, p, d, "read:"+module); err == nil {
 		t.Error("readable without being the source")
 	}
@@ -123,7 +128,9 @@ func TestSandbox_follows_the_links_of_models(t *testing.T) {
 	if err := try(t, p, d, "read:"+filepath.Join(model, "text_encoder", "model.onnx")); err != nil {
 		t.Error(err)
 	}
-	mayBeOpen(t, p.Sandbox().Files, "confined")
+	if mayBeOpen(t, p.Sandbox().Files, "confined") {
+		return
+	}
 	if err := try(t, p, d, "read:"+filepath.Join(other, "unet.onnx")); err == nil {
 		t.Error("the whole neighbour is readable")
 	}
@@ -154,7 +161,9 @@ func TestSandbox_refuses_the_network(t *testing.T) {
 	p, d := ready(t, s)
 	report := p.Sandbox().Network
 	if report != "tcp refused" {
-		mayBeOpen(t, report, "none")
+		if mayBeOpen(t, report, "none") {
+			return
+		}
 	}
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -188,7 +197,8 @@ func TestSandbox_takes_away_the_hosts_privileges(t *testing.T) {
 	s, _ := confined(t)
 	p, d := ready(t, s)
 	if p.Sandbox().Files != "confined" && p.Sandbox().Network != "none" {
-		t.Skip(p.Sandbox())
+		t.Log(p.Sandbox()) // tested above
+		return
 	}
 	status := try(t, p, d, "status:").Error()
 	for line := range strings.Lines(status) {
@@ -256,7 +266,9 @@ func TestKill_takes_a_child_in_a_session_of_its_own(t *testing.T) {
 		s, log := spec(t, "")
 		s.Sandbox = sandbox
 		p, d := ready(t, s)
-		mayBeOpen(t, p.Sandbox().Children, "contained")
+		if mayBeOpen(t, p.Sandbox().Children, "contained") {
+			return
+		}
 		if err := try(t, p, d, "session:"); err != nil {
 			t.Fatal(err)
 		}

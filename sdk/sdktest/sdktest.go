@@ -112,7 +112,7 @@ func Test(t *testing.T, target Target, o Options) {
 			case Failed:
 				t.Errorf("%s\nThe promise: %s", result.Detail, result.Doc)
 			case Skipped:
-				t.Skip(result.Detail)
+				t.Log("not a promise of this plugin: " + result.Detail) // no test that could not run
 			default:
 				if result.Detail != "" {
 					t.Log(result.Detail)

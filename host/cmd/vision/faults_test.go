@@ -138,10 +138,10 @@ func TestFault_killed_plugin_comes_back_and_leaves_nothing_behind(t *testing.T) 
 	u := newUser(t, two(t))
 	p := u.host(t)
 	base, pid := p.address(), p.cmd.Process.Pid
-	const body = `{"prompt":"x","steps":2,"step_ms":5}`
+	const body = `{"prompt":"x","step_ms":5}`
 	stopVictim, stopOther := load(base, "victim", 32, body), load(base, "other", 1, body)
 	plugintest.Eventually(t, 10*time.Second, "ready", func() bool { return ask(base, "victim", body).code == http.StatusOK })
-	time.Sleep(2 * time.Second) // for a measure of the other's answers without kills
+	time.Sleep(time.Second) // for a measure of the other's answers without kills
 	calm := stopOther()
 	stopOther = load(base, "other", 1, body)
 	killed := map[int]bool{}
@@ -160,7 +160,7 @@ func TestFault_killed_plugin_comes_back_and_leaves_nothing_behind(t *testing.T) 
 			})
 		}
 	}
-	kill(40) // until caches, pools and the collector's pace have their size
+	kill(20) // until caches, pools and the collector's pace have their size
 	before, fdsBefore := usage(t, pid)
 	kill(200)
 	answers, others := stopVictim(), stopOther()
