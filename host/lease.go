@@ -46,7 +46,13 @@ func (l *lease) Loaded(pid int) int64 {
 	if l.replica.device.Kind == "cuda" {
 		l.ask(pid)
 	}
-	return l.Measure(pid)
+	bytes := l.Measure(pid)
+	l.mu.Lock()
+	peak := l.peak
+	l.mu.Unlock()
+	// What it grows to later may be a leak, which must not keep the next process out.
+	l.host.records.Note(l.replica.part().recordKey, func(x *device.Record) { x.PeakBytes = max(x.PeakBytes, peak) })
+	return bytes
 }
 
 // gpuPoll is how often a GPU is asked what a process takes: nvidia-smi is a process of its own, of a tenth of a second and more.
@@ -55,7 +61,7 @@ const gpuPoll = 10 * time.Second
 // gpuTime bounds one question to a GPU.
 const gpuTime = 5 * time.Second
 
-// Measure implements instance.Lease. What a process has taken at most is remembered, and reserved from now on.
+// Measure implements instance.Lease. What a process has taken at most is reserved from now on.
 func (l *lease) Measure(pid int) int64 {
 	if l.replica.device.Kind != "cuda" {
 		peak, now, _ := device.ProcessPeak(pid)
@@ -98,13 +104,10 @@ func (l *lease) ask(pid int) {
 // measure keeps a measurement.
 func (l *lease) measure(peak, now int64) {
 	l.mu.Lock()
-	higher, grown := peak > l.peak, peak > l.reserved
+	grown := peak > l.reserved
 	l.measured, l.peak, l.reserved = now, max(l.peak, peak), max(l.reserved, peak)
 	l.mu.Unlock()
 	h, r := l.host, l.replica
-	if higher {
-		h.records.Note(r.part().recordKey, func(x *device.Record) { x.PeakBytes = max(x.PeakBytes, peak) })
-	}
 	if !grown {
 		return
 	}

@@ -256,6 +256,10 @@ func (u *unit) wanted() bool {
 // try starts the planned processes of a part beside those that there are, and takes them away again if one of them fails.
 func (u *unit) try(ctx context.Context, next *part) error {
 	u.mu.Lock()
+	if u.closed { // since the reload began
+		u.mu.Unlock()
+		return errStopping
+	}
 	var fresh []*replica
 	for n, d := range next.devices {
 		fresh = append(fresh, u.add(next, n+1, d))

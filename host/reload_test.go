@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -222,4 +223,25 @@ func TestUnload_forgets_the_processes_beyond_the_planned_ones(t *testing.T) {
 	if r := h.Plugins()[0].Replicas; len(r) != 1 || r[0].Name != "echo" {
 		t.Errorf("%+v", r)
 	}
+}
+
+func TestClose_tries_a_request_once_more_whose_process_dies(t *testing.T) {
+	h := start(t, write(t, "", ""))
+	wake(t, h, "echo")
+	pid := h.Plugins()[0].PID
+	answered := ask(t, h, "echo", map[string]any{"steps": 30, "step_ms": 10})
+	plugintest.Eventually(t, 5*time.Second, "it runs", func() bool { return h.Plugins()[0].Running == 1 })
+	closed := make(chan struct{})
+	go func() {
+		h.Close(context.Background())
+		close(closed)
+	}()
+	plugintest.Eventually(t, 5*time.Second, "the host is closing", func() bool { return len(h.Plugins()) == 0 })
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	<-closed
 }

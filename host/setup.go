@@ -230,8 +230,12 @@ func (s *setup) place(running []plan.Running, bytes func(*part) int64) hcl.Diagn
 		}
 		known := slices.ContainsFunc(s.planned(), func(d plan.Device) bool { return d.Allows(part.plugin.Device) })
 		if placement.Action == plan.Refuse && part.description.Endpoint != "" && known {
+			reason := placement.Reason
+			if taken := bytes(part); taken > part.bytes {
+				reason += fmt.Sprintf(" (%s were declared, and %s have been measured)", config.FormatSize(part.bytes), config.FormatSize(taken))
+			}
 			diags = append(diags, config.Fault(part.plugin.MemoryRange, "The plugin does not fit",
-				"%s. Lower the plugin's memory if it takes less, raise the device's, take another plugin out, or load it on demand with on_full = \"evict\".", placement.Reason))
+				"%s. Lower the plugin's memory if it takes less, raise the device's, take another plugin out, or load it on demand with on_full = \"evict\".", reason))
 		}
 	}
 	return diags

@@ -21,7 +21,7 @@ import (
 
 // Record is what has been measured of a plugin.
 type Record struct {
-	PeakBytes int64     `json:"peak_bytes"` // the most memory that one process has taken
+	PeakBytes int64     `json:"peak_bytes"` // the most memory that one process has taken until it was loaded and warm
 	Seconds   float64   `json:"seconds"`    // mean time of a request
 	Requests  int64     `json:"requests"`   // that the mean is of
 	At        time.Time `json:"at"`         // when something was last noted

@@ -115,6 +115,16 @@ func (w *work) finish(result sdk.Result, err error) {
 	}
 }
 
+// over reports whether the caller's wait has ended.
+func (w *work) over() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // stream is the one Infer call of a connection.
 type stream struct {
 	grpc   grpc.BidiStreamingClient[pb.InferCommands, pb.InferEvents]
@@ -219,6 +229,7 @@ func (s *stream) stop(id string) {
 // read gives every event to its request, until the stream ends.
 func (s *stream) read() {
 	defer s.cancel()
+	strays := 0
 	for {
 		message, err := s.grpc.Recv()
 		if err != nil {
@@ -232,8 +243,15 @@ func (s *stream) read() {
 				delete(s.work, e.GetId())
 			}
 			s.mu.Unlock()
-			if w != nil { // a plugin may answer nobody
+			switch {
+			case w != nil && (e.GetEnd() != nil || !w.over()):
 				s.take(w, e)
+				strays = 0
+			case strays >= maxEvents:
+				s.fail(broken("more than %d events in a row for nobody", maxEvents))
+				return
+			default: // of a request whose caller has gone, or has been told that the plugin breaks the protocol
+				strays++
 			}
 		}
 	}
