@@ -41,7 +41,7 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 		return api.Answer{}, err
 	}
 	defer u.leave()
-	ask := sched.Ask{Class: job.Class, Client: job.Client, Batch: w.batch}
+	ask := sched.Ask{Class: job.Class, Client: job.Client, Batch: w.batch, Queued: u.rouse}
 	began := time.Now()
 	answer, err := h.attempt(ctx, w, ask)
 	if err != nil && w.on != nil && ctx.Err() == nil && h.recovers(ctx, w, err) {

@@ -169,13 +169,19 @@ func (u *unit) enter() error {
 	if u.idle != nil {
 		u.idle.Stop()
 	}
-	// Asked after busy has been counted.
+	u.mu.Unlock()
+	return nil
+}
+
+// rouse starts the processes for a request that waits, unless one is there. It is called once the request is in the queue: a start may be
+// denied at once, and what waits then is told.
+func (u *unit) rouse() {
+	u.mu.Lock()
 	asleep := !slices.ContainsFunc(u.replicas, func(r *replica) bool { return !r.asleep() && !r.leaving.Load() })
 	u.mu.Unlock()
 	if asleep {
 		u.ensure()
 	}
-	return nil
 }
 
 // leave starts the wait for unloading when nobody else needs the processes.

@@ -38,6 +38,7 @@ func NewDispatcher(name string, o Options) *Dispatcher {
 
 // Ask is what a request waits for.
 type Ask struct {
+	Queued func() // called once it is in the queue; nil: nothing
 	Class  Class
 	Client string    // whose request it is
 	Batch  string    // requests with the same key may run as one; "": alone
@@ -69,6 +70,9 @@ func (d *Dispatcher) Acquire(ctx context.Context, a Ask) (Ticket, error) {
 	id, wait, err := d.offer(asked, deadline, a)
 	if err != nil {
 		return Ticket{}, err
+	}
+	if a.Queued != nil {
+		a.Queued()
 	}
 	select {
 	case got := <-wait:
