@@ -31,6 +31,7 @@ type process struct {
 
 	mu      sync.Mutex
 	started bool
+	doomed  bool // killed, or to be killed as soon as it has been started
 	reaped  bool
 	status  string
 	noRAM   bool // the kernel has killed it for its memory
@@ -112,7 +113,11 @@ func (p *process) begin() error {
 	if err == nil {
 		p.mu.Lock()
 		p.started = true
+		late := p.doomed
 		p.mu.Unlock()
+		if late {
+			p.killGroup()
+		}
 		if err = p.cage.enter(); err != nil {
 			p.killGroup()
 			_ = reap(p.cmd, p.ended)
@@ -202,10 +207,11 @@ func (p *process) Kill(context.Context) error {
 	return nil
 }
 
-// killGroup kills the process and whatever it has started in its group.
+// killGroup kills the process and whatever it has started in its group; one that is only about to be started is killed then.
 func (p *process) killGroup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.doomed = true
 	if p.started && !p.reaped {
 		p.cage.kill(p.cmd.Process.Pid)
 	}
