@@ -40,6 +40,15 @@ func stopped(pid int) bool {
 	return len(files) > 0
 }
 
+// stopProcess stops a process and waits until it stands still.
+func stopProcess(t testing.TB, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	plugintest.Eventually(t, 2*time.Second, "every thread of it stands still", func() bool { return stopped(pid) })
+}
+
 // slack is how late a client may have the error of its deadline.
 const slack = 250 * time.Millisecond
 
@@ -54,10 +63,7 @@ func TestFault_hanging_plugin_costs_its_clients_their_deadlines_and_is_replaced(
 			s := serve(t, h)
 			pid := h.Plugins()[0].PID
 			if prompt == "hello" {
-				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-					t.Fatal(err)
-				}
-				plugintest.Eventually(t, time.Second, "every thread of it stands still", func() bool { return stopped(pid) })
+				stopProcess(t, pid)
 			}
 			const deadline = 600 * time.Millisecond // before the host finds out
 			var group sync.WaitGroup

@@ -21,9 +21,7 @@ func TestOverride_leaves_a_process_that_a_debugger_holds(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := h.Plugins()[0].PID
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stopProcess(t, pid)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := do(t, h, job("held", nil))
