@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -49,7 +50,7 @@ func (h *Host) Logs(plugin string) ([]*telemetry.Ring, error) {
 		}
 	}
 	if len(rings) == 0 && plugin != "" {
-		return nil, sdk.NewError(api.CodeNotFound, fmt.Sprintf("no plugin %q is declared; there are %v", plugin, names), nil)
+		return nil, sdk.NewError(api.CodeNotFound, fmt.Sprintf("no plugin %q is declared; there are %s", plugin, strings.Join(names, ", ")), nil)
 	}
 	return rings, nil
 }

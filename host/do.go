@@ -46,6 +46,7 @@ func (h *Host) Do(ctx context.Context, job api.Job, events api.Events) (api.Answ
 	answer, err := h.attempt(ctx, w, ask)
 	if err != nil && w.on != nil && ctx.Err() == nil && h.recovers(ctx, w, err) {
 		h.log.Info("request is tried once more", "plugin", w.on.name, "id", w.request.ID, "error", firstLine(err))
+		w.on.say("request " + w.request.ID + " is tried once more")
 		ask.Avoid, ask.Since = w.on.key, began
 		answer, err = h.attempt(ctx, w, ask)
 	}

@@ -88,6 +88,11 @@ func (r *replica) tell(s instance.Status) {
 	r.unit.ring.Add(line)
 }
 
+// say writes into the plugin's log what the host does with the process.
+func (r *replica) say(text string) {
+	r.unit.ring.Add(telemetry.Line{Time: time.Now(), Process: r.name, Level: slog.LevelInfo, Text: "host: " + text})
+}
+
 // idle is how long it has had nothing to do.
 func (r *replica) idle(s instance.Status) time.Duration {
 	return min(time.Since(time.Unix(0, r.ended.Load())), time.Since(s.Since))
@@ -172,6 +177,7 @@ func (u *unit) scale(grow, shrink time.Duration) {
 		u.grow(p)
 	case stop != "":
 		if r := u.find(stop); r != nil {
+			r.say("ends, because it has been idle")
 			go r.retire(u.host.drain)
 		}
 	}
@@ -201,5 +207,6 @@ func (u *unit) grow(p *part) {
 	r := u.add(p, number, d)
 	u.mu.Unlock()
 	u.host.log.Info("one more process", "plugin", r.name, "device", d.Name)
+	r.say("one more process, because requests wait")
 	r.instance.Start()
 }

@@ -190,5 +190,6 @@ func (h *Host) unload(victim *replica, room string) {
 		return
 	}
 	h.log.Info("unloaded to make room", "plugin", victim.name, "for", room, "device", victim.device.Name)
+	victim.say("unloaded to make room for " + room)
 	victim.rest(h.drain)
 }

@@ -234,8 +234,13 @@ func (s *setup) place(running []plan.Running, bytes func(*part) int64) hcl.Diagn
 			if taken := bytes(part); taken > part.bytes {
 				reason += fmt.Sprintf(" (%s were declared, and %s have been measured)", config.FormatSize(part.bytes), config.FormatSize(taken))
 			}
+			instead := ""
+			fits := func(d plan.Device) bool { return d.Allows(part.plugin.Device) && d.Budget >= bytes(part) }
+			if part.plugin.OnFull == config.OnFullError && slices.ContainsFunc(s.planned(), fits) {
+				instead = ", or load it on demand with on_full = \"evict\""
+			}
 			diags = append(diags, config.Fault(part.plugin.MemoryRange, "The plugin does not fit",
-				"%s. Lower the plugin's memory if it takes less, raise the device's, take another plugin out, or load it on demand with on_full = \"evict\".", reason))
+				"%s. Lower the plugin's memory if it takes less, raise the device's, or take another plugin out%s.", reason, instead))
 		}
 	}
 	return diags

@@ -219,6 +219,9 @@ func (u *unit) unload() {
 		return
 	}
 	for _, r := range replicas {
+		if r.instance.Status().State != instance.Stopped {
+			r.say("unloaded, because nobody has needed it for " + u.current().plugin.KeepAlive.String())
+		}
 		r.instance.Stop(u.host.drain)
 	}
 }

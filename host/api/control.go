@@ -55,7 +55,7 @@ func ControlHandler(b Backend, c Controller, log *slog.Logger) http.Handler {
 	routes.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, sdk.NewError(CodeNotFound, "no route "+r.URL.Path+"; there are POST /control/reload and GET /control/logs", nil))
 	})
-	rest := Handler(b, log)
+	rest := handler(b, log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/control/") {
 			routes.ServeHTTP(w, r)

@@ -152,18 +152,17 @@ func multipartError(err error) error {
 }
 
 func (j *Job) addPart(d sdk.Description, name string, data []byte, limit int) string {
-	if len(data) > limit {
-		return fmt.Sprintf("has more than %d bytes", limit)
-	}
 	input, isInput := d.Input(name)
+	p, isParameter := d.Parameters.Lookup(name)
 	switch {
+	case len(data) > limit && (isInput || isParameter):
+		return fmt.Sprintf("has more than %d bytes", limit)
 	case isInput && input.Kind == sdk.TextInput:
 		j.Texts[name] = append(j.Texts[name], string(data))
 	case isInput:
 		j.Images[name] = append(j.Images[name], data)
 	default:
-		p, _ := d.Parameters.Lookup(name) // CheckRequest reports an unknown one
-		j.Parameters[name] = p.Parse(string(data))
+		j.Parameters[name] = p.Parse(string(data[:min(len(data), limit)])) // CheckRequest reports an unknown one
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -15,8 +16,38 @@ import (
 	"github.com/vision19/vision/sdk"
 )
 
-// Handler serves /healthz, /readyz and POST /api/v1/<endpoint>.
-func Handler(b Backend, log *slog.Logger) http.Handler {
+// Handler serves /healthz, /readyz and POST /api/v1/<endpoint>. Of an error it tells the first line: what a plugin printed before it died may be of
+// another caller's request.
+func Handler(b Backend, log *slog.Logger) http.Handler { return handler(discreet{b}, log) }
+
+// discreet is a backend for strangers.
+type discreet struct{ Backend }
+
+// Do implements Backend.
+func (d discreet) Do(ctx context.Context, job Job, events Events) (Answer, error) {
+	answer, err := d.Backend.Do(ctx, job, events)
+	if err != nil {
+		e := *sdk.AsError(err)
+		e.Message, _, _ = strings.Cut(e.Error(), "\n")
+		return answer, &e
+	}
+	return answer, nil
+}
+
+// Plugins implements Backend.
+func (d discreet) Plugins() []Plugin {
+	plugins := d.Backend.Plugins()
+	for i := range plugins {
+		plugins[i].LastError, _, _ = strings.Cut(plugins[i].LastError, "\n")
+		for k := range plugins[i].Replicas {
+			r := &plugins[i].Replicas[k]
+			r.LastError, _, _ = strings.Cut(r.LastError, "\n")
+		}
+	}
+	return plugins
+}
+
+func handler(b Backend, log *slog.Logger) http.Handler {
 	s := &server{backend: b, log: log}
 	r := chi.NewRouter()
 	r.Use(s.recover, middleware.GetHead)

@@ -63,7 +63,11 @@ func (p Plugin) decodeBody(s schema.Schema) (map[string]any, map[string]hcl.Rang
 	}
 	for _, d := range diags {
 		if d.Summary == "Unsupported argument" {
-			d.Detail = strings.TrimSpace(d.Detail) + " The plugin takes " + strings.Join(s.Names(), ", ") + "."
+			takes := "The plugin takes no configuration."
+			if len(s) > 0 {
+				takes = "The plugin takes " + strings.Join(s.Names(), ", ") + "."
+			}
+			d.Detail = strings.TrimSpace(d.Detail) + " " + takes
 		}
 	}
 	return s.FromCty(object), ranges, diags

@@ -203,7 +203,7 @@ func (p *process) explain(err error) error {
 		fmt.Fprintf(&text, "plugin %s: %s", p.spec.Name, reason(err))
 	}
 	if lines := p.lines.last(explainLines); len(lines) > 0 {
-		fmt.Fprintf(&text, "; its last lines:\n  %s", strings.Join(lines, "\n  "))
+		fmt.Fprintf(&text, "\nits last lines:\n  %s", strings.Join(lines, "\n  "))
 	}
 	var typed *sdk.Error
 	if p.outOfMemory() {

@@ -161,6 +161,9 @@ func (a *app) generate(ctx context.Context, target string, fields []api.Field, r
 		if e.Param != "" && !strings.HasPrefix(e.Message, e.Param) {
 			err = fmt.Errorf("%s: %w", e.Param, err)
 		}
+		if e.Code == api.CodeNotFound && running.PID != 0 {
+			err = fmt.Errorf("%w; asked was the running host, process %d of %s: stop it, or choose another with --state DIR", err, running.PID, a.state)
+		}
 		if e.Code == sdk.CodeInvalidInput || e.Code == api.CodeNotFound {
 			return &usageError{err}
 		}

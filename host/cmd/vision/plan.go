@@ -45,9 +45,14 @@ func (a *app) planCommand() *cobra.Command {
 			if suggest {
 				load = func() (*config.Config, hcl.Diagnostics) { return loadCandidates(a.files(args)) }
 			}
-			h, _, ok := a.openWith(c.Context(), load, options)
+			broken := false
+			h, _, ok := a.openWith(c.Context(), func() (*config.Config, hcl.Diagnostics) {
+				cfg, diags := load()
+				broken = diags.HasErrors()
+				return cfg, diags
+			}, options)
 			defer closeHost(h)
-			if h == nil {
+			if h == nil || broken { // of half a file there is no plan
 				return errShown
 			}
 			if suggest {
