@@ -64,3 +64,38 @@ func TestHealth_answers_HEAD_and_names_what_it_allows(t *testing.T) {
 		}
 	}
 }
+
+// dying is a backend whose plugin has died, with another caller's lines.
+type dying struct{ fixed }
+
+func (dying) Do(context.Context, Job, Events) (Answer, error) {
+	return Answer{}, sdk.NewError(sdk.CodeUnavailable, "plugin test ended (exit status 2)\nits last lines:\n  panic: somebody's prompt", nil)
+}
+
+func (dying) Plugins() []Plugin {
+	return []Plugin{{LastError: "ended\n  somebody's prompt", Replicas: []Replica{{LastError: "ended\n  somebody's prompt"}}}}
+}
+
+func TestErrors_of_a_plugin_are_one_line_for_strangers_and_whole_for_the_host_s_user(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for name, c := range map[string]struct {
+		handler http.Handler
+		whole   bool
+	}{"over TCP": {Handler(dying{}, log), false}, "on the control socket": {ControlHandler(dying{}, &desk{}, log), true}} {
+		for _, accept := range []string{"application/json", "text/event-stream"} {
+			r := httptest.NewRequest(http.MethodPost, "/api/v1/test", strings.NewReader(`{"prompt":"hi"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			c.handler.ServeHTTP(w, r)
+			if text := w.Body.String(); !strings.Contains(text, "exit status 2") || strings.Contains(text, "somebody") != c.whole {
+				t.Errorf("%s, %s: %s", name, accept, text)
+			}
+		}
+		w := httptest.NewRecorder()
+		c.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if text := w.Body.String(); !strings.Contains(text, "ended") || strings.Contains(text, "somebody") != c.whole {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
