@@ -112,7 +112,7 @@ func brokenEndpoints() []broken {
 		{"does not warm up", func() *painter {
 			var first sync.Once
 			return &painter{before: func(ctx context.Context, _ sdk.Request) (err error) {
-				first.Do(func() { err = wait(ctx, 300*time.Millisecond) })
+				first.Do(func() { err = wait(ctx, 1500*time.Millisecond) })
 				return err
 			}}
 		}, "the_first_answer_is_as_fast_as_the_others"},
@@ -149,7 +149,7 @@ func brokenEndpoints() []broken {
 			return &painter{
 				before: func(_ context.Context, r sdk.Request) error {
 					seed.Store(r.Values.Int("seed"))
-					time.Sleep(time.Millisecond)
+					time.Sleep(25 * time.Millisecond) // long enough for others to begin, however busy the machine
 					return nil
 				},
 				paint: func(_ sdk.Request, result sdk.Result) sdk.Result {
