@@ -197,7 +197,7 @@ func (u *unit) reload(under bool) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.reloading = under && !u.closed; !under {
-		u.rest()
+		u.unloadLater()
 	}
 	return u.reloading == under
 }
@@ -271,7 +271,7 @@ func (u *unit) keep(next *part) {
 func (u *unit) hold(next *part) {
 	u.part = next
 	u.queue.SetOptions(next.queueing())
-	u.rest()
+	u.unloadLater()
 }
 
 // adopt makes a part the one that holds, and ends the processes of another once they have answered what they have. What waits goes on to its own.

@@ -129,7 +129,7 @@ func (u *unit) changed(r *replica, s instance.Status) {
 		r.part().configured.Store(&d)
 		u.queue.Ready(r.key, d.Capabilities.Concurrency(), r.part().batch(d))
 		u.mu.Lock()
-		u.rest()
+		u.unloadLater()
 		u.mu.Unlock()
 	case instance.Backoff:
 		u.queue.Gone(r.key)
@@ -189,11 +189,11 @@ func (u *unit) leave() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.busy--
-	u.rest()
+	u.unloadLater()
 }
 
-// rest schedules unloading; the lock is held.
-func (u *unit) rest() {
+// unloadLater schedules unloading; the lock is held.
+func (u *unit) unloadLater() {
 	if u.idle != nil {
 		u.idle.Stop()
 	}
