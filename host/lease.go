@@ -19,6 +19,7 @@ type lease struct {
 	reserved int64
 	measured int64
 	peak     int64
+	warned   int64 // the peak that the operator knows of
 	gpu      gpuLease
 }
 
@@ -106,12 +107,18 @@ func (l *lease) measure(peak, now int64) {
 	l.mu.Lock()
 	grown := peak > l.reserved
 	l.measured, l.peak, l.reserved = now, max(l.peak, peak), max(l.reserved, peak)
+	news := grown && peak > l.warned+l.warned/8
+	if news {
+		l.warned = peak
+	}
 	l.mu.Unlock()
 	h, r := l.host, l.replica
 	if !grown {
 		return
 	}
-	h.log.Warn("takes more memory than declared", "plugin", r.name, "declared", config.FormatSize(r.part().bytes), "taken", config.FormatSize(peak))
+	if news { // a process may grow by a page at every look
+		h.log.Warn("takes more memory than declared", "plugin", r.name, "declared", config.FormatSize(r.part().bytes), "taken", config.FormatSize(peak))
+	}
 	h.ledger.Adjust(r.key, peak)
 	if h.ledger.Reserved(r.device.Name) > h.ledger.Budget(r.device.Name) {
 		go h.shed(r.device.Name, r)

@@ -113,6 +113,8 @@ func TestPlace_refuses_at_once_what_can_never_be_loaded(t *testing.T) {
 
 func TestPlan_says_what_would_be_evicted_and_what_runs_already(t *testing.T) {
 	h := start(t, load(t, small+declare(t, "a", `memory = "300MiB"`)+declare(t, "b", `memory = "300MiB"`)+declare(t, "c", "memory = \"300MiB\"\n  on_full = \"evict\"")))
+	wake(t, h, "a") // which of them was loaded first is not said
+	wake(t, h, "b")
 	p := h.Plan()
 	var got []string
 	for _, x := range p.Plugins {
