@@ -1,0 +1,96 @@
+package main
+
+import (
+	"maps"
+	"math"
+	"math/rand/v2"
+
+	"github.com/vision19/vision/sdk/imaging"
+)
+
+// rendering is one way in which a miner may answer a request.
+type rendering struct {
+	kind   string
+	honest bool
+	block  string // of the configuration: which model, and how it is run
+	change func(rng *rand.Rand, r request) (request, bool)
+}
+
+// The blocks of every endpoint's plugin: where its model lies, and what else is configured.
+var blocks = []struct{ name, models, config string }{
+	{"reference", "examples/models", "threads = 1"},
+	{"fp16", "examples/models", "threads = 1\n precision = \"fp16\""},
+	{"half", "models/half", "threads = 1"},
+	{"plain", "examples/models", "threads = 2\n optimization = \"off\""},
+	{"merged", "models/merged", "threads = 1"},
+	{"int8", "models/int8", "threads = 1"},
+}
+
+// reference is the rendering that stands for the request itself.
+const reference = "reference"
+
+// renderings is what is rendered of every request. What cheats make of finished pictures is in derive.go.
+var renderings = []rendering{
+	{reference, true, "reference", same},
+	{"fp16", true, "fp16", same},      // half precision between the graphs
+	{"half", true, "half", same},      // half precision within them, as GPUs compute
+	{"plain", true, "plain", same},    // two threads, no graph optimisation
+	{"int8", false, "int8", oneIn(5)}, // neither honest nor a cheat: reported
+	{"other-checkpoint", false, "merged", same},
+	{"half-steps", false, "reference", steps(0.5)},
+	{"three-quarter-steps", false, "reference", steps(0.75)},
+	{"other-guidance", false, "reference", with("guidance_scale", func(rng *rand.Rand, old any) any {
+		if rng.IntN(2) == 0 {
+			return 1.0 // without guidance a step costs half
+		}
+		return old.(float64) * pick(rng, 0.5, 1.8)
+	})},
+	{"other-seed", false, "reference", with("seed", func(rng *rand.Rand, _ any) any { return int64(rng.Uint32()) })},
+	{"other-prompt", false, "reference", with("prompt", func(rng *rand.Rand, old any) any {
+		for {
+			if p := prompt(rng); p != old {
+				return p
+			}
+		}
+	})},
+	{"low-res", false, "reference", lowRes},
+}
+
+func same(_ *rand.Rand, r request) (request, bool) { return r, true }
+
+// oneIn renders only so many requests.
+func oneIn(n int) func(*rand.Rand, request) (request, bool) {
+	return func(_ *rand.Rand, r request) (request, bool) { return r, r.Number%n == 0 }
+}
+
+// with is the request with another value of one parameter.
+func with(name string, change func(rng *rand.Rand, old any) any) func(*rand.Rand, request) (request, bool) {
+	return func(rng *rand.Rand, r request) (request, bool) {
+		r.Parameters = maps.Clone(r.Parameters)
+		r.Parameters[name] = change(rng, r.Parameters[name])
+		return r, true
+	}
+}
+
+// steps is the request with fewer denoising steps.
+func steps(share float64) func(*rand.Rand, request) (request, bool) {
+	return with("steps", func(_ *rand.Rand, old any) any { return int64(math.Max(1, math.Floor(float64(old.(int64))*share))) })
+}
+
+// lowRes is the request at half the size; what must be left unchanged of an input cannot be served so.
+func lowRes(_ *rand.Rand, r request) (request, bool) {
+	if r.Endpoint == "inpaint" || r.Endpoint == "uncrop" {
+		return r, false
+	}
+	r.Parameters, r.Images = maps.Clone(r.Parameters), maps.Clone(r.Images)
+	for _, name := range []string{"width", "height"} {
+		if v, ok := r.Parameters[name]; ok {
+			r.Parameters[name] = max(64, v.(int64)/16*8)
+		}
+	}
+	for name, p := range r.Images {
+		r.Images[name] = p.Resize(max(32, p.Width/2), max(32, p.Height/2), imaging.Lanczos)
+	}
+	smaller := r.Parameters["width"] == nil
+	return r, smaller || r.Parameters["width"].(int64) >= 64
+}

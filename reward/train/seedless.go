@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/vision19/vision/reward/compare"
+	"github.com/vision19/vision/sdk/imaging"
+)
+
+// The endpoints without a seed: upscaled pictures are compared strictly, embeddings by their cosine.
+
+// seedlessBlocks are the ways to run them; tiles are what a miner with little memory chooses.
+var seedlessBlocks = []struct{ endpoint, name, models, config string }{
+	{"upscale", "reference", "examples/models", ""},
+	{"upscale", "plain", "examples/models", "threads = 2\n optimization = \"off\""},
+	{"upscale", "half", "models/half", ""},
+	{"upscale", "tile", "examples/models", "tile = 64"},
+	{"upscale", "int8", "models/int8", ""},
+	{"clip-embed", "reference", "examples/models", ""},
+	{"clip-embed", "plain", "examples/models", "threads = 2\n optimization = \"off\""},
+	{"clip-embed", "half", "models/half", ""},
+	{"clip-embed", "int8", "models/int8", ""},
+}
+
+// perturbed differs from a picture by the smallest step in two pixels, as a validator makes requests unique.
+func perturbed(rng *rand.Rand, p imaging.Pixels) imaging.Pixels {
+	out := imaging.Pixels{Width: p.Width, Height: p.Height, Channels: p.Channels, Pix: append([]byte(nil), p.Pix...)}
+	for range 2 {
+		i := rng.IntN(len(out.Pix))
+		if out.Pix[i] == 255 {
+			out.Pix[i]--
+		} else {
+			out.Pix[i]++
+		}
+	}
+	return out
+}
+
+// pairSeedless renders and pairs, in one go: neither takes long.
+func pairSeedless(ctx context.Context, o options, h *host) error {
+	n := max(10, o.requests/5)
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	var strict, embedding rows
+	done := newProgress("pair, without a seed", n)
+	err := each(ctx, o.workers, numbers, func(i int) error {
+		defer done.step()
+		rng := randomness(o, request{Endpoint: "seedless", Number: i}, "request")
+		input, err := painted(o, i)
+		if err != nil {
+			return err
+		}
+		other, err := painted(o, i+1)
+		if err != nil {
+			return err
+		}
+		rows, err := upscaled(ctx, h, rng, i, input, other)
+		if err != nil {
+			return fmt.Errorf("upscale %d: %w", i, err)
+		}
+		strict.add(rows...)
+		if rows, err = embedded(ctx, h, rng, i, input, other); err != nil {
+			return fmt.Errorf("clip-embed %d: %w", i, err)
+		}
+		embedding.add(rows...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := strict.write(o.work, "strict"); err != nil {
+		return err
+	}
+	return embedding.write(o.work, "embedding")
+}
+
+// upscaled makes the rows of one picture that is to be enlarged.
+func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, other imaging.Pixels) ([]row, error) {
+	scale := pick(rng, 2, 4)
+	sent := perturbed(rng, input)
+	ask := func(block string, p imaging.Pixels, scale int) (imaging.Pixels, error) {
+		data, err := h.ask(ctx, block, request{Endpoint: "upscale", Parameters: map[string]any{"scale": scale}, Images: map[string]imaging.Pixels{"image": p}})
+		if err != nil {
+			return imaging.Pixels{}, err
+		}
+		out, err := imaging.Read(data, compare.MaxPixels)
+		return out.RGB(), err
+	}
+	var answers []answer
+	add := func(kind string, label int, p imaging.Pixels, err error) error {
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+		picture, err := compare.NewPicture(p, nil)
+		answers = append(answers, answer{kind, label, p, picture})
+		return err
+	}
+	for _, b := range []struct {
+		block string
+		label int
+	}{{"reference", honest}, {"plain", honest}, {"half", honest}, {"tile", honest}, {"int8", reported}} {
+		p, err := ask(b.block, sent, scale)
+		if err := add(b.block, b.label, p, err); err != nil {
+			return nil, err
+		}
+	}
+	original := answers[0].pixels
+	low, err := ask("reference", sent.Resize(max(1, sent.Width/2), max(1, sent.Height/2), imaging.Lanczos), scale)
+	if err := add("low-res", cheat, low.Resize(original.Width, original.Height, imaging.Bicubic), err); err != nil {
+		return nil, err
+	}
+	otherScale, err := ask("reference", sent, 6-scale)
+	if err := add("other-scale", cheat, otherScale.Resize(original.Width, original.Height, imaging.Bicubic), err); err != nil {
+		return nil, err
+	}
+	replayed, err := ask("reference", perturbed(rng, input), scale)
+	if err := add("replayed", reported, replayed, err); err != nil {
+		return nil, err
+	}
+	otherInput, err := ask("reference", other.Resize(sent.Width, sent.Height, imaging.Bicubic), scale)
+	if err := add("other-input", cheat, otherInput, err); err != nil {
+		return nil, err
+	}
+	for _, x := range []answer{
+		{kind: "bicubic", pixels: sent.Resize(original.Width, original.Height, imaging.Bicubic)},
+		{kind: "lanczos", pixels: sent.Resize(original.Width, original.Height, imaging.Lanczos)},
+		{kind: "cropped", pixels: cropped(rng, original)},
+		{kind: "edited", pixels: edited(rng, original)},
+		{kind: "blended", pixels: blended(original, sent, 0.5)}, // with the cheap enlargement
+	} {
+		if err := add(x.kind, cheat, x.pixels, nil); err != nil {
+			return nil, err
+		}
+	}
+	return pairs(number, heldOut(strconv.Itoa(number)), answers)
+}
+
+// embedded makes the rows of one picture that is to be embedded: their only feature is the cosine's distance from 1.
+func embedded(ctx context.Context, h *host, rng *rand.Rand, number int, input, other imaging.Pixels) ([]row, error) {
+	sent := perturbed(rng, input)
+	type vector struct {
+		kind  string
+		label int
+		v     []float32
+	}
+	var all []vector
+	for _, x := range []struct {
+		kind, block string
+		label       int
+		pixels      imaging.Pixels
+	}{
+		{reference, "reference", honest, sent}, {"plain", "plain", honest, sent}, {"half", "half", honest, sent}, {"int8", "int8", reported, sent},
+		{"low-res", "reference", cheat, sent.Resize(max(1, sent.Width/4), max(1, sent.Height/4), imaging.Lanczos)},
+		{"replayed", "reference", reported, perturbed(rng, input)}, {"other-input", "reference", cheat, other}, {"cropped", "reference", cheat, cropped(rng, sent)},
+		{"edited", "reference", cheat, edited(rng, sent)}, {"blended", "reference", cheat, blended(sent, other, 0.2)},
+	} {
+		v, err := h.embed(ctx, "clip-embed-"+x.block, []imaging.Pixels{x.pixels})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, vector{x.kind, x.label, v[0]})
+	}
+	var out []row
+	for i, a := range all {
+		for _, b := range all[i+1:] {
+			if a.label == honest {
+				f := make([]float64, len(compare.Names()))
+				f[len(f)-1] = 1 - compare.Cosine(a.v, b.v)
+				out = append(out, row{number, heldOut(strconv.Itoa(number)), b.kind, b.label, f})
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,6 @@
+package main
+
+import "context"
+
+func fit(context.Context, options) error   { return nil }
+func check(context.Context, options) error { return nil }
