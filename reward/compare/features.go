@@ -54,7 +54,7 @@ func Features(a, b *Picture) ([]float64, error) {
 	out[13] = 1 - correlation(a.gray, b.gray)
 	out[14] = 1 - slopes(a.gray, b.gray)
 	out[15], out[16] = structure(a.gray, b.gray)
-	out[17] = math.Abs(math.Log((a.sharpness + sharpnessFloor) / (b.sharpness + sharpnessFloor)))
+	out[17] = math.Abs(math.Log(a.sharpness+sharpnessFloor) - math.Log(b.sharpness+sharpnessFloor))
 	return out, nil
 }
 
@@ -145,7 +145,7 @@ func (m means) extremes() (most, rms float64) {
 			d := math.Abs(float64(sum) / float64(n))
 			most = max(most, d)
 			if c < 3 {
-				rms += d * d
+				rms += float64(d * d) // the conversion keeps it from being fused, which would round otherwise
 			}
 		}
 	}

@@ -56,9 +56,8 @@ func (m *moments) join(o moments) {
 
 // ssim is that of one window, with the unbiased covariances of the paper's reference implementation.
 func (m moments) ssim() float64 {
-	n := float64(m.n)
-	ma, mb := float64(m.a)/n, float64(m.b)/n
-	d := max(n-1, 1)
-	va, vb, ab := (float64(m.aa)-n*ma*ma)/d, (float64(m.bb)-n*mb*mb)/d, (float64(m.ab)-n*ma*mb)/d
-	return (2*ma*mb + ssimC1) * (2*ab + ssimC2) / ((ma*ma + mb*mb + ssimC1) * (va + vb + ssimC2))
+	squared, unbiased := float64(m.n*m.n), float64(m.n*max(m.n-1, 1))
+	product, squares := float64(2*m.a*m.b)/squared, float64(m.a*m.a+m.b*m.b)/squared                                   // of the means
+	covariance, variances := float64(2*(m.n*m.ab-m.a*m.b))/unbiased, float64(m.n*(m.aa+m.bb)-m.a*m.a-m.b*m.b)/unbiased // twice the one, both of the other
+	return (product + ssimC1) * (covariance + ssimC2) / ((squares + ssimC1) * (variances + ssimC2))
 }
