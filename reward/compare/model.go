@@ -171,3 +171,10 @@ func ShippedCard(k Kind) (Card, error) {
 	}
 	return card, nil
 }
+
+// WithTau is the model with another threshold.
+func (m *Model) WithTau(tau float64) *Model {
+	out := *m
+	out.card.Tau = tau
+	return &out
+}

@@ -71,11 +71,10 @@ def correlation(a, b):
 
 
 def area_means(d, rows, columns):
-    sums = np.zeros((rows.max() + 1, columns.max() + 1, d.shape[2]))
-    count = np.zeros(sums.shape[:2])
-    np.add.at(sums, (rows[:, None], columns[None, :]), d)
-    np.add.at(count, (rows[:, None], columns[None, :]), 1)
-    return abs(sums / count[:, :, None])
+    """The means of areas that begin at these rows and columns."""
+    sums = np.add.reduceat(np.add.reduceat(d, rows, axis=0), columns, axis=1)
+    high, wide = np.diff(np.append(rows, d.shape[0])), np.diff(np.append(columns, d.shape[1]))
+    return abs(sums / (high[:, None] * wide[None, :])[:, :, None])
 
 
 def windows(x):
@@ -99,8 +98,8 @@ def features(a, b):
     d = a.rgb - b.rgb
     h, w = d.shape[:2]
     samples = np.sort(abs(d).ravel())
-    blocks = area_means(d, np.arange(h) // 8, np.arange(w) // 8)
-    cells = area_means(d, np.arange(h) * 4 // h, np.arange(w) * 4 // w)
+    blocks = area_means(d, np.arange(0, h, 8), np.arange(0, w, 8))
+    cells = area_means(d, -(-np.arange(4) * h // 4), -(-np.arange(4) * w // 4))
     slopes = [np.concatenate([np.diff(p.gray, axis=0).ravel(), np.diff(p.gray, axis=1).ravel()]) for p in (a, b)]
     mean, worst = ssim(a.gray, b.gray)
     return [float(np.sum(x != y)) for x, y in zip(a.hashes, b.hashes)] + [
