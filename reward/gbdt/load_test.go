@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -96,8 +97,8 @@ func TestLoad_takes_what_versions_leave_out(t *testing.T) {
 
 func TestLoad_holds_its_bounds(t *testing.T) {
 	for _, x := range []struct{ name, text, says string }{
-		{"bytes", small + strings.Repeat(" ", MaxBytes), "16777216 bytes"},
-		{"nodes", large(MaxNodes + 1), "262144 nodes"},
+		{"bytes", small + strings.Repeat(" ", MaxBytes), "8388608 bytes"},
+		{"nodes", large(MaxNodes + 1), "131072 nodes"},
 	} {
 		if _, err := Load([]byte(x.text)); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), x.says) {
 			t.Errorf("%s: %v", x.name, err)
@@ -122,23 +123,23 @@ func TestLoad_stops_at_the_first_tree_too_many(t *testing.T) {
 
 // large is a model of one tree with n nodes, an odd number: a node's children are 2i+1 and 2i+2.
 func large(n int) string {
-	var left, right, zeros bytes.Buffer
+	var left, right []byte
 	for i := range n {
-		separator := ","
-		if i == 0 {
-			separator = ""
-		}
 		l, r := 2*i+1, 2*i+2
 		if r >= n {
 			l, r = -1, -1
 		}
-		fmt.Fprintf(&left, "%s%d", separator, l)
-		fmt.Fprintf(&right, "%s%d", separator, r)
-		zeros.WriteString(separator + "0")
+		left, right = append(strconv.AppendInt(left, int64(l), 10), ','), append(strconv.AppendInt(right, int64(r), 10), ',')
 	}
-	z := zeros.String()
-	return strings.NewReplacer(`"num_nodes":"5"`, fmt.Sprintf(`"num_nodes":"%d"`, n), "1,-1,3,-1,-1", left.String(), "2,-1,4,-1,-1", right.String(),
-		"[0,0,1,0,0]", "["+z+"]", "8,2,0.5,1,-2", z, "[1,0,0,0,0]", "["+z+"]", "[0,0,0,0,0]", "["+z+"]").Replace(small)
+	zeros := "[" + strings.Repeat("0,", n-1) + "0]"
+	return strings.NewReplacer(`"num_nodes":"5"`, fmt.Sprintf(`"num_nodes":"%d"`, n), "1,-1,3,-1,-1", string(left[:len(left)-1]),
+		"2,-1,4,-1,-1", string(right[:len(right)-1]), "[0,0,1,0,0]", zeros, "[8,2,0.5,1,-2]", zeros, "[1,0,0,0,0]", zeros, "[0,0,0,0,0]", zeros).Replace(small)
+}
+
+func TestLarge_makes_models_that_load(t *testing.T) {
+	if c := load(t, large(1023)).Card(); c.Leaves != 512 || c.Depth != 9 {
+		t.Errorf("%+v", c)
+	}
 }
 
 func TestPredict_refuses_a_wrong_row(t *testing.T) {
