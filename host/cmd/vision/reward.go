@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ func (a *app) rewardCommand() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.rewardPredictCommand())
+	c.AddCommand(a.rewardCompareCommand(), a.rewardPredictCommand())
 	return c
 }
 
@@ -70,12 +69,7 @@ func readModel(path string) (*gbdt.Model, error) {
 	if path == "" {
 		return nil, errors.New("name the file of a model")
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, gbdt.MaxBytes+1))
+	data, err := readAtMost(path, gbdt.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
