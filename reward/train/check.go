@@ -283,11 +283,10 @@ const recorded = 2000
 
 // record writes what the arena's fast mode draws answers from: what the model says of held-out pairs, and their cosines.
 func record(scored []scoredRow, tau float64) error {
-	names := map[string]string{"other-checkpoint": "smaller-model"}
 	pairs := map[string][][2]float64{}
 	clip := len(compare.Names()) - 1
 	for _, r := range scored {
-		kind := cmp.Or(names[r.kind], r.kind)
+		kind := r.kind
 		if r.label == honest {
 			kind = "honest"
 		}
