@@ -6,7 +6,10 @@ import (
 	"image/color"
 	"image/png"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/klauspost/compress/zlib"
 )
 
 // picture is a smooth image with some noise, like a photo.
@@ -48,6 +51,84 @@ func TestEncodePNG_is_what_image_png_reads_back(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// decodedPNG is what image/png makes of it.
+func decodedPNG(t testing.TB, data []byte) Pixels {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := fromImage(img, layout{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// pngOfRows is a PNG of filtered rows, packed into chunks of so many bytes.
+func pngOfRows(w, h, channels int, rows []byte, size int) []byte {
+	data, _ := EncodePNG(make([]byte, w*h*channels), w, h, channels)
+	out := slices.Clone(data[:behindIHDR])
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	_, _ = z.Write(rows)
+	_ = z.Close()
+	for part := range slices.Chunk(packed.Bytes(), size) {
+		out = append(out, pngChunk("IDAT", string(part))...)
+	}
+	return append(out, pngChunk("IEND", "")...)
+}
+
+func TestRead_undoes_every_filter_as_image_png_does(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, channels := range []int{1, 3, 4} {
+		for _, w := range []int{1, 2, 5, 19} {
+			const h = 30
+			rows := make([]byte, (w*channels+1)*h)
+			for i := range rows {
+				rows[i] = byte(r.IntN(256))
+				if i%(w*channels+1) == 0 {
+					rows[i] %= 5
+				}
+			}
+			for _, size := range []int{1, 50, 1 << 20} {
+				data := pngOfRows(w, h, channels, rows, size)
+				got, ok := readPlainPNG(data)
+				if want := decodedPNG(t, data); !ok || got.Channels != channels || !bytes.Equal(got.Pix, want.Pix) {
+					t.Errorf("%d px wide, %d channels, chunks of %d bytes: %v", w, channels, size, ok)
+				}
+			}
+		}
+	}
+}
+
+func TestRead_leaves_unusual_PNGs_to_image_png(t *testing.T) {
+	rows := make([]byte, 2*7)
+	whole := pngOfRows(2, 2, 3, rows, 100)
+	behind := len(whole) - 12
+	for name, data := range map[string][]byte{
+		"unknown filter":          pngOfRows(2, 2, 3, append([]byte{5}, rows[1:]...), 100),
+		"too few rows":            pngOfRows(2, 2, 3, rows[:7], 100),
+		"too many rows":           pngOfRows(2, 2, 3, append(rows, 0), 100),
+		"checksum of the packed":  insert(whole[:behind-8], behind-8, append(pngChunk("IDAT", ""), whole[behind:]...)),
+		"bytes behind the packed": insert(whole, behind, pngChunk("IDAT", "x")),
+		"data apart":              insert(whole, behind, slices.Concat(pngChunk("tEXt", "a\x00b"), pngChunk("IDAT", ""))),
+		"a transparent colour":    insert(whole, behindIHDR, pngChunk("tRNS", "\x00\x00\x00\x00\x00\x00")),
+		"a palette":               insert(whole, behindIHDR, pngChunk("PLTE", "abc")),
+		"another depth":           sizedDepth(whole, 16),
+		"an unknown critical":     insert(whole, behindIHDR, pngChunk("ABCD", "")),
+		"metadata before all":     insert(whole, 8, pngChunk("tEXt", "a\x00b")),
+		"no data":                 slices.Concat(whole[:behindIHDR], pngChunk("IEND", "")),
+	} {
+		if _, ok := readPlainPNG(data); ok {
+			t.Errorf("%s: it is read", name)
+		}
+	}
+	if p, ok := readPlainPNG(insert(whole, behindIHDR, pngChunk("tEXt", "a\x00b"))); !ok || p.Width != 2 {
+		t.Error("metadata is not skipped")
 	}
 }
 
