@@ -42,7 +42,7 @@ func (p Pixels) Gray() Pixels {
 	}
 	out := Pixels{Width: p.Width, Height: p.Height, Channels: 1, Pix: make([]byte, p.Width*p.Height)}
 	for i := range out.Pix {
-		c := p.Pix[i*p.Channels:]
+		c := p.Pix[i*p.Channels:][:3]
 		out.Pix[i] = byte((19595*uint32(c[0]) + 38470*uint32(c[1]) + 7471*uint32(c[2]) + 1<<15) >> 16)
 	}
 	return out

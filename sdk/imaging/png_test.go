@@ -68,15 +68,19 @@ func decodedPNG(t testing.TB, data []byte) Pixels {
 	return p
 }
 
-// pngOfRows is a PNG of filtered rows, packed into chunks of so many bytes.
-func pngOfRows(w, h, channels int, rows []byte, size int) []byte {
-	data, _ := EncodePNG(make([]byte, w*h*channels), w, h, channels)
-	out := slices.Clone(data[:behindIHDR])
-	var packed bytes.Buffer
-	z := zlib.NewWriter(&packed)
+func packed(rows []byte) []byte {
+	var out bytes.Buffer
+	z := zlib.NewWriter(&out)
 	_, _ = z.Write(rows)
 	_ = z.Close()
-	for part := range slices.Chunk(packed.Bytes(), size) {
+	return out.Bytes()
+}
+
+// pngOfRows is a PNG of packed rows, in chunks of so many bytes.
+func pngOfRows(w, h, channels int, packed []byte, size int) []byte {
+	data, _ := EncodePNG(make([]byte, w*h*channels), w, h, channels)
+	out := slices.Clone(data[:behindIHDR])
+	for part := range slices.Chunk(packed, size) {
 		out = append(out, pngChunk("IDAT", string(part))...)
 	}
 	return append(out, pngChunk("IEND", "")...)
@@ -95,7 +99,7 @@ func TestRead_undoes_every_filter_as_image_png_does(t *testing.T) {
 				}
 			}
 			for _, size := range []int{1, 50, 1 << 20} {
-				data := pngOfRows(w, h, channels, rows, size)
+				data := pngOfRows(w, h, channels, packed(rows), size)
 				got, ok := readPlainPNG(data)
 				if want := decodedPNG(t, data); !ok || got.Channels != channels || !bytes.Equal(got.Pix, want.Pix) {
 					t.Errorf("%d px wide, %d channels, chunks of %d bytes: %v", w, channels, size, ok)
@@ -107,14 +111,17 @@ func TestRead_undoes_every_filter_as_image_png_does(t *testing.T) {
 
 func TestRead_leaves_unusual_PNGs_to_image_png(t *testing.T) {
 	rows := make([]byte, 2*7)
-	whole := pngOfRows(2, 2, 3, rows, 100)
+	good := packed(rows)
+	whole := pngOfRows(2, 2, 3, good, 100)
 	behind := len(whole) - 12
 	for name, data := range map[string][]byte{
-		"unknown filter":          pngOfRows(2, 2, 3, append([]byte{5}, rows[1:]...), 100),
-		"too few rows":            pngOfRows(2, 2, 3, rows[:7], 100),
-		"too many rows":           pngOfRows(2, 2, 3, append(rows, 0), 100),
-		"checksum of the packed":  insert(whole[:behind-8], behind-8, append(pngChunk("IDAT", ""), whole[behind:]...)),
-		"bytes behind the packed": insert(whole, behind, pngChunk("IDAT", "x")),
+		"unknown filter":          pngOfRows(2, 2, 3, packed(append([]byte{5}, rows[1:]...)), 100),
+		"too few rows":            pngOfRows(2, 2, 3, packed(rows[:7]), 100),
+		"too many rows":           pngOfRows(2, 2, 3, packed(append(rows, 0)), 100),
+		"another sum":             pngOfRows(2, 2, 3, append(slices.Clone(good[:len(good)-1]), 99), 100),
+		"bytes behind the packed": pngOfRows(2, 2, 3, append(slices.Clone(good), 'x'), 100),
+		"no sum":                  pngOfRows(2, 2, 3, good[:len(good)-1], 100),
+		"another checksum":        append(slices.Clone(whole[:behind-1]), append([]byte{whole[behind-1] + 1}, whole[behind:]...)...),
 		"data apart":              insert(whole, behind, slices.Concat(pngChunk("tEXt", "a\x00b"), pngChunk("IDAT", ""))),
 		"a transparent colour":    insert(whole, behindIHDR, pngChunk("tRNS", "\x00\x00\x00\x00\x00\x00")),
 		"a palette":               insert(whole, behindIHDR, pngChunk("PLTE", "abc")),

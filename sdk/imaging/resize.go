@@ -58,15 +58,20 @@ func (p Pixels) Resize(width, height int, f Filter) Pixels {
 }
 
 func (p Pixels) resample(width, height int, f Filter) Pixels {
+	columns := kernels(p.Width, width, f)
+	rows := columns
+	if p.Width != p.Height || width != height {
+		rows = kernels(p.Height, height, f)
+	}
 	switch {
 	case width == p.Width:
 	case p.Channels == 1:
-		p = p.resampleGrayColumns(kernels(p.Width, width, f))
+		p = p.resampleGrayColumns(columns)
 	default:
-		p = p.resampleColumns(kernels(p.Width, width, f))
+		p = p.resampleColumns(columns)
 	}
 	if height != p.Height {
-		p = p.resampleRows(kernels(p.Height, height, f))
+		p = p.resampleRows(rows)
 	}
 	return p
 }
