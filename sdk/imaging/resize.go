@@ -168,8 +168,13 @@ func (p Pixels) resampleGrayColumns(ks []kernel) Pixels {
 		for i, k := range ks {
 			in := pairs[k.first:][:len(k.weights)]
 			sum := int64(half)<<32 + half
-			for j, w := range k.weights {
-				sum += in[j] * int64(w)
+			w := k.weights
+			for len(w) >= 4 && len(in) >= 4 {
+				sum += in[0]*int64(w[0]) + in[1]*int64(w[1]) + in[2]*int64(w[2]) + in[3]*int64(w[3])
+				in, w = in[4:], w[4:]
+			}
+			for j, v := range in {
+				sum += v * int64(w[j])
 			}
 			low := int32(sum)
 			out.Pix[y*len(ks)+i], out.Pix[next*len(ks)+i] = sample(low), sample(int32((sum-int64(low))>>32))

@@ -7,16 +7,17 @@ import "github.com/vision19/vision/sdk/imaging"
 // the others of the coloured ones. It is ImageHash's colorhash with binbits 3.
 func Color(p imaging.Pixels) Hash {
 	pixels := p.Width * p.Height
-	if pixels == 0 {
+	if pixels == 0 || p.Channels == 0 {
 		return Hash{}
 	}
 	var black, gray int
 	var faint, bright [6]int
 	coloured := 0
-	next := min(p.Channels-1, 1) // from one channel to the next; gray is its own
-	for i := range pixels {
-		c := p.Pix[i*p.Channels:][:2*next+1]
-		r, g, b := int(c[0]), int(c[next]), int(c[2*next])
+	if p.Channels == 1 {
+		p = p.RGB()
+	}
+	for i := 0; i+2 < len(p.Pix); i += p.Channels {
+		r, g, b := int(p.Pix[i]), int(p.Pix[i+1]), int(p.Pix[i+2])
 		if 19595*r+38470*g+7471*b+1<<15 < 32<<16 { // luma as Pixels.Gray has it
 			black++
 			continue
@@ -70,5 +71,8 @@ func band(r, g, b, high, span int) int {
 			band--
 		}
 	}
-	return band % 6
+	if band == 6 { // red on both sides
+		return 0
+	}
+	return band
 }
