@@ -13,7 +13,7 @@ const module = "github.com/vision19/vision/"
 
 // table is who may import what of ours, the most specific prefix first; "" allows nothing. Imports run strictly downward.
 var table = []struct{ pkg, may string }{
-	{"host/cmd/vision", "host host/* reward synth chain chain/* sdk sdk/*"},
+	{"host/cmd/vision", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},
 	{"examples", "host host/* reward synth chain chain/* sdk sdk/* examples/*"},
 	{"host/internal/testplugin", "sdk sdk/schema sdk/wire"},
 	{"host/internal", ""},
@@ -28,7 +28,7 @@ var table = []struct{ pkg, may string }{
 	{"host/telemetry", ""},
 	{"host/", "host/config host/catalog host/launch host/device host/store host/signing host/telemetry host/web sdk sdk/schema sdk/wire"},
 	{"host", "host/* reward synth chain chain/* sdk sdk/schema sdk/wire sdk/imaging"},
-	{"reward", "reward/* sdk sdk/schema sdk/imaging sdk/imaging/*"},
+	{"reward", "reward reward/* sdk sdk/schema sdk/imaging sdk/imaging/*"},
 	{"synth", "sdk sdk/schema sdk/imaging"},
 	{"chain/devnet", "chain"},
 	{"chain", ""},

@@ -91,9 +91,9 @@ func TestPredict_answers_as_XGBoost_does_in_every_form(t *testing.T) {
 func TestGolden_rows_tell_less_from_less_or_equal(t *testing.T) {
 	g, rows := readGolden(t)
 	model := g.Models[0]
+	w := walkOf(t, []byte(model.Forms["1.7"]))
 	other, unrounded := 0, 0
 	for i, row := range rows {
-		w := walkOf(t, []byte(model.Forms["1.7"]))
 		if w.less = func(x float64, t float32) bool { return float32(x) <= t }; math.Abs(w.probability(row)-model.Probability[i]) > 1e-3 {
 			other++
 		}

@@ -13,10 +13,10 @@ import (
 
 // The bounds of a model. The original reward model has 0.3 MB, 100 trees, 4,266 nodes and 4 features.
 const (
-	MaxBytes    = 16 << 20 // of JSON: a node takes about 65 bytes, so that this is what MaxNodes need; decoding takes a few times as much
-	MaxTrees    = 4096     // every prediction walks all of them
-	MaxNodes    = 1 << 18  // of all trees: about 25 MB while leaves reads them
-	MaxFeatures = 1024     // every prediction copies a row of them
+	MaxBytes    = 8 << 20 // of JSON: a node takes about 65 bytes, so that this is what MaxNodes need; decoding takes a few times as much
+	MaxTrees    = 4096    // every prediction walks all of them
+	MaxNodes    = 1 << 17 // of all trees, thirty times the original's: about 12 MB while leaves reads them
+	MaxFeatures = 1024    // every prediction copies a row of them
 )
 
 // What is wrong with a model; test for them with errors.Is.

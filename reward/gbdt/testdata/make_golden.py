@@ -104,11 +104,12 @@ def main():
     rows, _ = pairs(rng, 1000)
     rows[0] = np.nan
     on = [s for text in texts.values() for s in splits(text)]
-    for i in range(1, 700):  # on a threshold, or so near that float32 makes it one
+    for i in range(1, 700):  # on a threshold, or so near to it or to its neighbour below that only float32 decides
         for _ in range(rng.integers(1, 4)):
             feature, threshold = on[rng.integers(len(on))]
-            exact = float(np.float32(threshold))
-            rows[i, feature] = exact * (1 + 1e-10 * rng.integers(-1, 2)) if i % 2 else exact
+            t = np.float32(threshold)
+            near = float(rng.choice([t, np.nextafter(t, np.float32(-np.inf))]))
+            rows[i, feature] = near * (1 + 1e-10 * rng.integers(-1, 2)) if i % 2 else float(t)
 
     models = []
     for name, booster in boosters.items():

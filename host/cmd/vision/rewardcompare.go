@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vision19/vision/reward/compare"
+	"github.com/vision19/vision/reward/gbdt"
+	"github.com/vision19/vision/sdk"
+)
+
+// comparison is what `reward compare` was asked.
+type comparison struct {
+	kind  string
+	model string
+	tau   float64
+}
+
+func (a *app) rewardCompareCommand() *cobra.Command {
+	var ask comparison
+	c := a.jsonFlag(&cobra.Command{
+		Use:   "compare A.png B.png",
+		Short: "Tell whether two pictures come from the same parameters",
+		Long: "Compares two pictures as a validator compares the answers of two miners, but without CLIP embeddings. The shipped model of the kind decides:\n" +
+			"image for endpoints that draw a seed, strict for those that do not, such as upscale. --model names another one, in XGBoost's JSON.",
+		Args: exactArgs(2, "A.png B.png"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			m, err := ask.load()
+			if err != nil {
+				return &usageError{err}
+			}
+			var pictures [2]*compare.Picture
+			for i, path := range args {
+				if pictures[i], err = readPicture(path); err != nil {
+					return &usageError{fmt.Errorf("%s: %w", path, err)}
+				}
+			}
+			v, err := m.Compare(pictures[0], pictures[1])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return printJSON(os.Stdout, map[string]any{"p_same": v.Probability, "same": v.Same, "features": v.Features, "model": m.Card().Name, "tau": m.Card().Tau})
+			}
+			return printVerdict(m.Card(), v)
+		},
+	})
+	flags := c.Flags()
+	flags.StringVar(&ask.kind, "kind", string(compare.Image), "`KIND` of endpoint: image or strict")
+	flags.StringVar(&ask.model, "model", "", "another model's `FILE`")
+	flags.Float64Var(&ask.tau, "tau", 0, "`PROBABILITY` from which two are the same (default the shipped model's; 0.5 of another)")
+	return c
+}
+
+// load is the model that was asked for.
+func (q comparison) load() (*compare.Model, error) {
+	if q.tau < 0 || q.tau >= 1 {
+		return nil, fmt.Errorf("--tau is %g, it must lie between 0 and 1", q.tau)
+	}
+	if q.model == "" {
+		m, err := compare.Shipped(compare.Kind(q.kind))
+		if err != nil || q.tau == 0 {
+			return m, err
+		}
+		return m.WithTau(q.tau), nil
+	}
+	data, err := readAtMost(q.model, gbdt.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	tau := q.tau
+	if tau == 0 {
+		tau = 0.5
+	}
+	m, err := compare.NewModel(data, compare.Card{Name: q.model, Kind: compare.Kind(q.kind), Tau: tau})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", q.model, err)
+	}
+	return m, nil
+}
+
+// readPicture reads a file of at most what a result of an endpoint may have.
+func readPicture(path string) (*compare.Picture, error) {
+	data, err := readAtMost(path, 4*sdk.DefaultMaxOutput)
+	if err != nil {
+		return nil, err
+	}
+	return compare.ReadPicture(data, nil)
+}
+
+// readAtMost reads a file, and a byte more than limit of one that is larger: its decoder says what is wrong.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, limit+1))
+}
+
+func printVerdict(card compare.Card, v compare.Verdict) error {
+	verdict := "different"
+	if v.Same {
+		verdict = "the same"
+	}
+	fmt.Printf("%s: the probability of the same parameters is %.6f, %s counts as the same from %.6f on\n\n", verdict, v.Probability, card.Name, card.Tau)
+	if len(v.Features) == 0 {
+		fmt.Println("the pictures differ in size")
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FEATURE\tDIFFERENCE")
+	for _, name := range compare.Names() {
+		if x, known := v.Features[name]; known {
+			fmt.Fprintf(w, "%s\t%.4g\n", name, x)
+		}
+	}
+	return w.Flush()
+}
