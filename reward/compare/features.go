@@ -54,10 +54,10 @@ func Features(a, b *Picture) ([]float64, error) {
 	out[10], out[11] = d.blocks.extremes()
 	out[12], _ = d.cells.extremes()
 	out[18], _ = d.cells.whole().extremes()
-	cells := cellMoments(a.gray, b.gray)
-	out[13] = 1 - whole(cells).correlation()
+	whole, mean, worst := structure(a.gray, b.gray)
+	out[13] = 1 - whole.correlation()
 	out[14] = 1 - slopes(a.gray, b.gray).correlation()
-	out[15], out[16] = structure(cells, a.gray.Width, a.gray.Height)
+	out[15], out[16] = mean, worst
 	out[17] = math.Abs(math.Log(a.sharpness+sharpnessFloor) - math.Log(b.sharpness+sharpnessFloor))
 	return out, nil
 }
@@ -85,9 +85,9 @@ func differ(a, b imaging.Pixels) *differences {
 	w, h, c := a.Width, a.Height, a.Channels
 	across, down := (w+block-1)/block, (h+block-1)/block
 	d := &differences{blocks: newMeans(across * down), cells: newMeans(grid * grid)}
-	spans := spans(w)
+	row := spans(w)
 	for y := range h {
-		for _, s := range spans {
+		for _, s := range row {
 			from, to := (y*w+s.from)*c, (y*w+s.to)*c
 			sum := d.add(a.Pix[from:to], b.Pix[from:to], c)
 			d.blocks.add(y/block*across+s.block, s.to-s.from, sum)
@@ -100,6 +100,7 @@ func differ(a, b imaging.Pixels) *differences {
 // span is a part of a row that lies in one block and in one cell of the grid.
 type span struct{ from, to, block, cell int }
 
+// spans are those of a row.
 func spans(width int) []span {
 	var out []span
 	for x := range width {

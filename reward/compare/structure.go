@@ -34,21 +34,6 @@ func (m moments) correlation() float64 {
 	return max(-1, min(1, (float64(m.ab)-float64(m.a)*float64(m.b)/n)/math.Sqrt(va*vb)))
 }
 
-// cellMoments are those of the cells, row by row; the last of a row or column may be smaller.
-func cellMoments(a, b imaging.Pixels) []moments {
-	across, down := (a.Width+cell-1)/cell, (a.Height+cell-1)/cell
-	cells := make([]moments, across*down)
-	for y := range a.Height {
-		p, q := a.Pix[y*a.Width:][:a.Width], b.Pix[y*a.Width:][:a.Width]
-		for k := range across {
-			n := min(cell, len(p))
-			cells[y/cell*across+k].add(p[:n], q[:n])
-			p, q = p[n:], q[n:]
-		}
-	}
-	return cells
-}
-
 // add takes in pairs of samples.
 func (m *moments) add(a, b []byte) {
 	var sa, sb, saa, sbb, sab uint32 // of a few samples
@@ -94,35 +79,42 @@ func (m *moments) slope(a0, a1, b0, b1 []byte) {
 }
 
 // structure is 1 - SSIM (Z. Wang et al., Image quality assessment: from error visibility to structural similarity, 2004), with flat windows of
-// 8 x 8 px every 4 px: the mean and the worst. Of a picture smaller than a window it is that of the whole picture.
-func structure(cells []moments, width, height int) (mean, worst float64) {
-	across, down := width/cell, height/cell // the whole ones
-	if across < 2 || down < 2 {
-		s := 1 - whole(cells).ssim()
-		return s, s
-	}
-	stride := (width + cell - 1) / cell
-	sum := 0.0
-	for y := range down - 1 {
-		for x := range across - 1 {
-			m := cells[y*stride+x]
-			m.join(cells[y*stride+x+1])
-			m.join(cells[(y+1)*stride+x])
-			m.join(cells[(y+1)*stride+x+1])
+// 8 x 8 px every 4 px: the mean and the worst. Of a picture smaller than a window it is that of the whole picture, whose moments are returned too.
+func structure(a, b imaging.Pixels) (whole moments, mean, worst float64) {
+	across := (a.Width + cell - 1) / cell // the last cell of a row or column may be smaller: it is in no window
+	above, row := make([]moments, across), make([]moments, across)
+	sum, windows := 0.0, 0
+	for y := range a.Height {
+		p, q := a.Pix[y*a.Width:][:a.Width], b.Pix[y*a.Width:][:a.Width]
+		for k := range row {
+			n := min(cell, len(p))
+			row[k].add(p[:n], q[:n])
+			p, q = p[n:], q[n:]
+		}
+		if y%cell < cell-1 && y < a.Height-1 {
+			continue
+		}
+		for k, m := range row {
+			whole.join(m)
+			if y < 2*cell-1 || y%cell < cell-1 || k == 0 || k == a.Width/cell {
+				continue
+			}
+			m.join(row[k-1])
+			m.join(above[k-1])
+			m.join(above[k])
 			s := 1 - m.ssim()
 			sum += s
 			worst = max(worst, s)
+			windows++
 		}
+		above, row = row, above
+		clear(row)
 	}
-	return sum / float64((across-1)*(down-1)), worst
-}
-
-// whole are the moments of all cells.
-func whole(cells []moments) (m moments) {
-	for _, c := range cells {
-		m.join(c)
+	if windows == 0 {
+		s := 1 - whole.ssim()
+		return whole, s, s
 	}
-	return m
+	return whole, sum / float64(windows), worst
 }
 
 func (m *moments) join(o moments) {

@@ -231,6 +231,17 @@ func TestColor_bounds_its_bands_where_Pillows_hue_and_saturation_do(t *testing.T
 	}
 }
 
+func TestWavelet_decides_by_sums_as_PyWavelets_does_step_by_step(t *testing.T) {
+	for _, kind := range []string{"blobs", "soft", "dark", "ramp", "squares", "wrap", "disc"} {
+		for _, side := range []int{8, 16, 64, 128} {
+			p := picture(kind, 1, side, side)
+			if got, want := Wavelet(p), stepwise(small(p, side, side), side); got != want {
+				t.Errorf("%s of %d px: %v, want %v", kind, side, got, want)
+			}
+		}
+	}
+}
+
 func TestDistance_counts_bits(t *testing.T) {
 	parse := func(s string, bits int) Hash {
 		h, err := Parse(s, bits)
