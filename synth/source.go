@@ -10,6 +10,6 @@ import (
 // Source gives pictures to begin requests with. Its error never stops synthesis: a procedural picture takes the place of one that does not come.
 // Implementations are safe for concurrent use.
 type Source interface {
-	// Picture gives a PNG, JPEG or WebP of at most maxPixels. What it draws it draws with rng.
+	// Picture gives a PNG, JPEG or WebP. The request takes maxPixels; a larger picture is made smaller. What it draws it draws with rng.
 	Picture(ctx context.Context, rng *rand.Rand, maxPixels int) (sdk.Image, error)
 }

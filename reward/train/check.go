@@ -46,6 +46,7 @@ const minAUC = 0.999
 // check measures what was trained, with the evaluation that the host uses, and ships it with a card when it holds every bar.
 func check(_ context.Context, o options) error {
 	var faults []error
+	var cards []compare.Card
 	for _, kind := range []compare.Kind{compare.Image, compare.Strict} {
 		trees, err := os.ReadFile(filepath.Join(o.work, string(kind)+".xgboost.json"))
 		if err != nil {
@@ -81,8 +82,13 @@ func check(_ context.Context, o options) error {
 		if err := ship(card, trees); err != nil {
 			return err
 		}
+		cards = append(cards, card)
 	}
-	return errors.Join(errors.Join(faults...), checkEmbedding(o))
+	card, err := checkEmbedding(o)
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return err
+	}
+	return writeCards(append(cards, card))
 }
 
 func readTau(path string) (float64, error) {
@@ -250,10 +256,10 @@ func ship(card compare.Card, trees []byte) error {
 
 // checkEmbedding measures the cosines of embeddings: tau lies halfway, in powers of ten of the distance from 1, between honest pairs and what
 // comes closest of the cheats that any threshold could tell.
-func checkEmbedding(o options) error {
+func checkEmbedding(o options) (compare.Card, error) {
 	t, all, err := readRows(o.work, string(compare.Embedding))
 	if err != nil {
-		return err
+		return compare.Card{}, err
 	}
 	last := len(t.Features) - 1
 	farthest, nearest := 1e-9, 1.0
@@ -273,9 +279,9 @@ func checkEmbedding(o options) error {
 	card := compare.Card{Name: string(compare.Embedding), Kind: compare.Embedding, Tau: tau, Features: []string{"clip"}}
 	judge(&card, t, scored)
 	if err := report(os.Stdout, card); err != nil {
-		return err
+		return card, err
 	}
-	return ship(card, nil)
+	return card, ship(card, nil)
 }
 
 // recorded is how many pairs of a kind the arena gets to draw from.

@@ -136,7 +136,7 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 		label := cheat
 		if x.honest {
 			label = honest
-		} else if x.kind == "int8" || x.kind == "three-quarter-steps" {
+		} else if reportedKinds[x.kind] {
 			label = reported
 		}
 		found[x.kind] = p
@@ -144,16 +144,9 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 	}
 	rng := randomness(o, r, "derived")
 	out = slices.Insert(out, 1, answer{kind: lossless, label: honest, pixels: original})
-	for _, x := range []answer{
-		{kind: "cached", pixels: cache.nearest(number)},
-		{kind: "cropped", pixels: cropped(rng, original)},
-		{kind: "edited", pixels: edited(rng, original)},
-		{kind: "blended", pixels: blended(original, found["other-prompt"], 0.2)},
-	} {
-		if x.kind == "blended" && found["other-prompt"].Width == 0 {
-			continue
-		}
-		out = append(out, x)
+	out = append(out, answer{kind: "cached", pixels: cache.nearest(number)}, answer{kind: "cropped", pixels: cropped(rng, original)}, answer{kind: "edited", pixels: edited(rng, original)})
+	if other, ok := found["other-prompt"]; ok { // the safety check may have refused it
+		out = append(out, answer{kind: "blended", pixels: blended(original, other, 0.2)})
 	}
 	slices.SortStableFunc(out, func(a, b answer) int { return rank(a.label) - rank(b.label) })
 	return out, prompt, nil

@@ -34,6 +34,9 @@ type row struct {
 // unseen are the kinds that no model is trained on: what is said of them is said of cheats and of noise that nobody has thought of.
 var unseen = []string{"edited", "blended", "fp16", "tile"}
 
+// reportedKinds neither train nor count: neither honest nor a cheat, or too near to call.
+var reportedKinds = map[string]bool{"int8": true, "three-quarter-steps": true, "replayed": true}
+
 // heldOut tells by the prompt, so that no picture of it is on both sides. One in three is.
 func heldOut(prompt string) bool { return crc32.ChecksumIEEE([]byte(prompt))%3 == 0 }
 
