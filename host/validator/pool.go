@@ -28,8 +28,8 @@ type PoolLimits struct {
 // Pool keeps the newest of earlier results in a folder and gives one at random. What goes in is sent to miners later on: a customer's picture does
 // not belong here.
 //
-// A picture is the file named by its SHA-256. It is complete or not there, whenever the machine stops. The pool survives a restart; its age is that
-// of its file. Files that have other names are left alone. One process at a time has the folder; within it the methods may be called from any goroutine.
+// A picture is the file named by its SHA-256. It is complete or not there, whenever the machine stops. The pool survives a restart; a picture's age
+// is that of its file. Files that have other names are left alone. One process at a time has the folder; within it the methods may be called from any goroutine.
 type Pool struct {
 	folder string
 	limits PoolLimits
@@ -41,7 +41,7 @@ type Pool struct {
 	bytes   int64
 }
 
-// entry is one picture. While the lock is held, there is an entry for every file.
+// entry is one picture. A file is placed and removed together with its entry, under the lock.
 type entry struct {
 	name   string // of the file
 	size   int64
