@@ -20,7 +20,7 @@ var table = []struct{ pkg, may string }{
 	{"host/demo", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},
 	{"host/arena", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},
 	{"host/miner", "host/sched host/store host/signing host/telemetry host/config reward synth chain sdk sdk/schema"},
-	{"host/validator", "host/sched host/store host/signing host/telemetry host/config reward synth chain sdk sdk/schema"},
+	{"host/validator", "host/sched host/store host/signing host/telemetry host/config reward synth chain sdk sdk/schema sdk/imaging"},
 	{"host/api", "host/sched host/store host/signing host/telemetry host/config reward synth chain sdk sdk/schema"},
 	{"host/instance", "host/launch host/catalog host/device host/config host/telemetry sdk sdk/wire"},
 	{"host/sched", "host/launch host/catalog host/device host/config host/telemetry sdk sdk/wire"},
