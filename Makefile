@@ -48,6 +48,11 @@ bench: all
 eval: all
 	@go run ./examples/eval $(ENDPOINTS)
 
+# What honest miners and cheats earn under the scoring rules; fails when a bar does not hold.
+.PHONY: arena
+arena: bin/vision
+	@bin/vision arena --seeds 20 --plot bin/arena.svg
+
 .PHONY: clean
 clean:
 	rm -rf bin

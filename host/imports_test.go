@@ -28,7 +28,7 @@ var table = []struct{ pkg, may string }{
 	{"host/telemetry", ""},
 	{"host/", "host/config host/catalog host/launch host/device host/store host/signing host/telemetry host/web sdk sdk/schema sdk/wire"},
 	{"host", "host/* reward synth chain chain/* sdk sdk/schema sdk/wire sdk/imaging"},
-	{"reward", "reward/* sdk sdk/schema sdk/imaging sdk/imaging/*"},
+	{"reward", "reward reward/* sdk sdk/schema sdk/imaging sdk/imaging/*"},
 	{"synth", "sdk sdk/schema sdk/imaging"},
 	{"chain/devnet", "chain"},
 	{"chain", ""},

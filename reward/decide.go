@@ -9,7 +9,7 @@ type Next uint8
 const (
 	Done         Next = iota // the verdict is final; Settle
 	RunReference             // run the request on the validator's own plugin, set Comparison.Reference, and decide again
-	AskOne                   // ask one more miner (Partner), append its seat with Ranked false, and decide again
+	AskOne                   // ask one more miner (Partner) and append its seat with Ranked false, or set Comparison.Exhausted; decide again
 )
 
 // Verdict is what is known of a group. While Next is not Done, nothing else is.
@@ -60,6 +60,14 @@ func (r Rules) Decide(c Comparison, compare Compare) Verdict {
 	if len(c.Seats) > MaxSeats {
 		return Verdict{Void: true}
 	}
+	v := r.decide(c, compare)
+	if v.Next == AskOne && c.Exhausted {
+		return Verdict{Void: true, Alarm: c.Reference == Ran}
+	}
+	return v
+}
+
+func (r Rules) decide(c Comparison, compare Compare) Verdict {
 	v := r.look(c, compare)
 	switch {
 	case v.first == 0:

@@ -248,6 +248,21 @@ func TestDecide_always_ends_and_does_not_depend_on_names_or_order(t *testing.T) 
 	}
 }
 
+func TestDecide_voids_what_nobody_is_left_to_decide(t *testing.T) {
+	for line, want := range map[string]string{"A B": "void", "* *": "void", "A B 'A 'A 'A": "CwCCC"} {
+		c, contents := group(line)
+		c.Exhausted = true
+		if got := outcomes(rules(t, "").Decide(c, letters(contents)), len(c.Seats)); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	c, contents := group("B B")
+	c.Audited, c.Reference, c.Exhausted = true, Ran, true
+	if got := outcomes(rules(t, "").Decide(c, letters(contents)), 2); got != "alarm" {
+		t.Errorf("an unconfirmed reference: %s", got)
+	}
+}
+
 func TestDecide_voids_what_is_larger_than_any_group(t *testing.T) {
 	c := Comparison{Seats: make([]Seat, MaxSeats+1)}
 	if v := rules(t, "").Decide(c, letters(make([]string, MaxSeats+1))); !v.Void {

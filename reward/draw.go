@@ -71,8 +71,13 @@ func leastAsked(rng *rand.Rand, from []Candidate) int {
 	return i
 }
 
-// pick draws uniformly one of the numbers below n that may be.
+// pick draws uniformly one of the numbers below n that may be. Most may, most of the time, so it first tries its luck.
 func pick(rng *rand.Rand, n int, may func(int) bool) (int, bool) {
+	for range min(n, 8) {
+		if i := rng.IntN(n); may(i) {
+			return i, true
+		}
+	}
 	count := 0
 	for i := range n {
 		if may(i) {

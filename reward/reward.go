@@ -113,6 +113,7 @@ type Comparison struct {
 	Audited   bool      `json:"audited"`      // drawn before the miners were asked
 	Reference Reference `json:"reference"`
 	Unsafe    bool      `json:"reference_unsafe"` // the reference's answer is unsafe
+	Exhausted bool      `json:"exhausted"`        // no miner is left that could be asked too
 	Seats     []Seat    `json:"seats"`
 
 	Truth Source `json:"truth"`

@@ -35,7 +35,7 @@ func fromDescription(d *pb.Description) Description {
 		Parameters: convert.FromSchema(d.GetParameters()), Config: convert.FromSchema(d.GetConfig()),
 		Output: Output{
 			Kind: OutputKind(o.GetKind()), MediaType: o.GetMediaType(), Width: fromExtent(o.GetWidth()), Height: fromExtent(o.GetHeight()),
-			Dimensions: int(o.GetDimensions()), MaxBytes: int64(min(o.GetMaxBytes(), MaxOutput)),
+			Dimensions: int(o.GetDimensions()), MaxBytes: int64(min(o.GetMaxBytes(), MaxOutput)), SameCosine: o.GetSameCosine(),
 		},
 		MemoryBytes: int64(min(d.GetMemoryBytes(), 1<<62)),
 		Capabilities: Capabilities{
@@ -47,7 +47,7 @@ func fromDescription(d *pb.Description) Description {
 	for _, i := range d.GetInputs() {
 		out.Inputs = append(out.Inputs, Input{
 			Name: i.GetName(), Doc: i.GetDoc(), Kind: InputKind(i.GetKind()), Required: i.GetRequired(), MaxCount: int(i.GetMaxCount()),
-			MaxLength: int(i.GetMaxLength()), MaxPixels: int(min(i.GetMaxPixels(), 1<<31)), SameSizeAs: i.GetSameSizeAs(),
+			MaxLength: int(i.GetMaxLength()), MaxPixels: int(min(i.GetMaxPixels(), 1<<31)), SameSizeAs: i.GetSameSizeAs(), Content: Content(i.GetContent()),
 		})
 	}
 	return out

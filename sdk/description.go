@@ -51,11 +51,21 @@ type Input struct {
 	Doc        string
 	Kind       InputKind
 	Required   bool
-	MaxCount   int    // how many at most; 0 is 1
-	MaxLength  int    // text: characters; 0 is DefaultMaxText
-	MaxPixels  int    // image, mask: width x height; 0 is DefaultMaxPixels
-	SameSizeAs string // image, mask: must have the size of this input's first image
+	MaxCount   int     // how many at most; 0 is 1
+	MaxLength  int     // text: characters; 0 is DefaultMaxText
+	MaxPixels  int     // image, mask: width x height; 0 is DefaultMaxPixels
+	SameSizeAs string  // image, mask: must have the size of this input's first image
+	Content    Content // image: what it should show; requests are not checked for it
 }
+
+// Content is what an image input expects to see, for those who make requests up.
+type Content string
+
+// The contents.
+const (
+	AnyContent Content = ""
+	Lines      Content = "lines" // white lines on black
+)
 
 // The bounds of an input that sets none.
 const (
@@ -85,10 +95,22 @@ func (i Input) PixelLimit() int {
 // Output is what an endpoint answers with; the host checks every answer against it.
 type Output struct {
 	Kind          OutputKind
-	MediaType     string // image: PNG or RawRGB
-	Width, Height Extent // image: what its size must be; the zero Extent allows any
-	Dimensions    int    // embedding: length of each vector; 0 is any
-	MaxBytes      int64  // all images together; 0 is DefaultMaxOutput
+	MediaType     string  // image: PNG or RawRGB
+	Width, Height Extent  // image: what its size must be; the zero Extent allows any
+	Dimensions    int     // embedding: length of each vector; 0 is any
+	MaxBytes      int64   // all images together; 0 is DefaultMaxOutput
+	SameCosine    float64 // embedding: the cosine that honest answers to one request have at least, below 1; 0 is DefaultSameCosine
+}
+
+// DefaultSameCosine is that of the original subnet's CLIP (validation/validator_api_server/similarity_comparisons.py).
+const DefaultSameCosine = 0.995
+
+// Cosine returns the cosine from which two embeddings count as the same.
+func (o Output) Cosine() float64 {
+	if o.SameCosine > 0 {
+		return o.SameCosine
+	}
+	return DefaultSameCosine
 }
 
 // DefaultMaxOutput bounds the bytes of a result that declares no bound: a 4096 x 4096 RGB image, raw.
@@ -159,6 +181,9 @@ func (d Description) Check() error {
 		if !slices.Contains([]InputKind{TextInput, ImageInput, MaskInput}, i.Kind) {
 			fault(i.Name, "has the unknown kind %q; the kinds are text, image, mask", i.Kind)
 		}
+		if i.Content != AnyContent && (i.Content != Lines || i.Kind != ImageInput) {
+			fault(i.Name, "has the content %q: an image input may have %q", i.Content, Lines)
+		}
 		if i.SameSizeAs != "" && !d.hasImage(i.SameSizeAs) {
 			fault(i.Name, "has the size of %q, which is no image input", i.SameSizeAs)
 		}
@@ -188,6 +213,9 @@ func (d Description) checkOutput(fault func(param, format string, args ...any)) 
 			fault("output", "has the media type %q: %s or %s", o.MediaType, PNG, RawRGB)
 		}
 	case EmbeddingOutput:
+		if c := o.SameCosine; !(c >= 0 && c < 1) {
+			fault("output", "has the cosine %g: from 0 to below 1", c)
+		}
 	default:
 		fault("output", "has the unknown kind %q; the kinds are image, embedding", o.Kind)
 	}

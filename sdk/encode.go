@@ -16,7 +16,7 @@ func toDescription(d Description) *pb.Description {
 		Parameters: convert.ToSchema(d.Parameters), Config: convert.ToSchema(d.Config),
 		Output: &pb.Output{
 			Kind: string(d.Output.Kind), MediaType: d.Output.MediaType, Width: toExtent(d.Output.Width), Height: toExtent(d.Output.Height),
-			Dimensions: uint32(max(d.Output.Dimensions, 0)), MaxBytes: uint64(max(d.Output.MaxBytes, 0)),
+			Dimensions: uint32(max(d.Output.Dimensions, 0)), MaxBytes: uint64(max(d.Output.MaxBytes, 0)), SameCosine: d.Output.SameCosine,
 		},
 		MemoryBytes: uint64(max(d.MemoryBytes, 0)),
 		Capabilities: &pb.Capabilities{
@@ -28,7 +28,7 @@ func toDescription(d Description) *pb.Description {
 	for _, i := range d.Inputs {
 		out.Inputs = append(out.Inputs, &pb.Input{
 			Name: i.Name, Doc: i.Doc, Kind: string(i.Kind), Required: i.Required, MaxCount: uint32(max(i.MaxCount, 0)),
-			MaxLength: uint32(max(i.MaxLength, 0)), MaxPixels: uint64(max(i.MaxPixels, 0)), SameSizeAs: i.SameSizeAs,
+			MaxLength: uint32(max(i.MaxLength, 0)), MaxPixels: uint64(max(i.MaxPixels, 0)), SameSizeAs: i.SameSizeAs, Content: string(i.Content),
 		})
 	}
 	return out

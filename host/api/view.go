@@ -28,6 +28,7 @@ type Input struct {
 	MaxLength  int    `json:"max_length,omitempty"` // text: characters
 	MaxPixels  int    `json:"max_pixels,omitempty"` // image, mask
 	SameSizeAs string `json:"same_size_as,omitempty"`
+	Content    string `json:"content,omitempty"` // image: lines, which are white on black
 }
 
 // Output is what a Description answers with.
@@ -58,7 +59,7 @@ func NewDescription(d sdk.Description) Description {
 		Capabilities: Capabilities(d.Capabilities),
 	}
 	for _, i := range d.Inputs {
-		in := Input{Name: i.Name, Doc: i.Doc, Kind: string(i.Kind), Required: i.Required, MaxCount: i.Count(), SameSizeAs: i.SameSizeAs}
+		in := Input{Name: i.Name, Doc: i.Doc, Kind: string(i.Kind), Required: i.Required, MaxCount: i.Count(), SameSizeAs: i.SameSizeAs, Content: string(i.Content)}
 		if i.Kind == sdk.TextInput {
 			in.MaxLength = i.TextLimit()
 		} else {

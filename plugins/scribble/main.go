@@ -22,12 +22,15 @@ var task = diffusion.Task{
 	Doc:      "Paints what a text says along the lines of a sketch.",
 	Needs:    []string{diffusion.NeedControlNet},
 	Inputs: func(d diffusion.Defaults) []sdk.Input {
-		return []sdk.Input{diffusion.ImageInput(d, "White lines on black; or any image, with preprocess = outline.")}
+		in := diffusion.ImageInput(d, "White lines on black; or any image, with preprocess = outline.")
+		in.Content = sdk.Lines
+		return []sdk.Input{in}
 	},
 	Parameters: func(diffusion.Defaults) schema.Schema {
 		return schema.Schema{
 			{Name: "preprocess", Type: schema.String, Allowed: []any{asIs, outline}, Default: asIs, Doc: "outline: paint along the outlines of the image."},
-			{Name: "control_strength", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(2), Default: 1.0, Doc: "How closely to follow the lines."},
+			{Name: "control_strength", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(2), Default: 1.0, Doc: "How closely to follow the lines.",
+				Sampling: &schema.Sampling{Min: schema.Bound(0.7), Max: schema.Bound(1.2)}},
 		}
 	},
 	Width:  sdk.Extent{Input: "image"},

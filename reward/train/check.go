@@ -74,7 +74,7 @@ func check(_ context.Context, o options) error {
 			continue
 		}
 		if kind == compare.Image {
-			if err := record(scored, tau); err != nil {
+			if err := record(scored, card.Features, tau); err != nil {
 				return err
 			}
 		}
@@ -281,19 +281,26 @@ func checkEmbedding(o options) error {
 // recorded is how many pairs of a kind the arena gets to draw from.
 const recorded = 2000
 
+// arenaKinds are those that it draws.
+var arenaKinds = []string{"honest", "half-steps", "other-checkpoint", "other-seed", "other-prompt", "low-res", "cached"}
+
 // record writes what the arena's fast mode draws answers from: what the model says of held-out pairs, and their cosines.
-func record(scored []scoredRow, tau float64) error {
-	names := map[string]string{"other-checkpoint": "smaller-model"}
+func record(scored []scoredRow, features []string, tau float64) error {
 	pairs := map[string][][2]float64{}
 	clip := len(compare.Names()) - 1
 	for _, r := range scored {
-		kind := cmp.Or(names[r.kind], r.kind)
+		kind := r.kind
 		if r.label == honest {
 			kind = "honest"
 		}
 		pairs[kind] = append(pairs[kind], [2]float64{float64(float32(r.p)), 1 - r.features[clip]})
 	}
-	for kind, rows := range pairs { // evenly from all, so that rare ones stay as rare
+	for kind, rows := range pairs {
+		if !slices.Contains(arenaKinds, kind) {
+			delete(pairs, kind)
+			continue
+		}
+		// Evenly from all, so that rare ones stay as rare.
 		step := max(1, len(rows)/recorded)
 		var some [][2]float64
 		for i := 0; i < len(rows); i += step {
@@ -307,7 +314,7 @@ func record(scored []scoredRow, tau float64) error {
 	}
 	defer f.Close()
 	z := gzip.NewWriter(f)
-	if err := json.NewEncoder(z).Encode(map[string]any{"tau": tau, "pairs": pairs}); err != nil {
+	if err := json.NewEncoder(z).Encode(map[string]any{"features": features, "tau": tau, "pairs": pairs}); err != nil {
 		return err
 	}
 	return errors.Join(z.Close(), f.Close())

@@ -30,15 +30,25 @@ func Parameters(d Defaults, name string) schema.Schema {
 		{Name: "seed", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(1<<32 - 1), Random: true, Doc: "The same seed gives the same picture."},
 		{Name: "steps", Type: schema.Int, Min: schema.Bound(1), Max: schema.Bound(MaxSteps), Default: int64(d.Steps), Doc: "Denoising steps.",
 			Sampling: &schema.Sampling{Min: schema.Bound(float64(min(d.Steps, 8))), Max: schema.Bound(float64(d.Steps))}},
-		{Name: "guidance_scale", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(MaxGuidance), Default: d.Guidance, Doc: "How closely to follow the prompt; 1 and less is without guidance, but for distilled models, which are told the number."},
+		{Name: "guidance_scale", Type: schema.Float, Min: schema.Bound(0), Max: schema.Bound(MaxGuidance), Default: d.Guidance, Doc: "How closely to follow the prompt; 1 and less is without guidance, but for distilled models, which are told the number.",
+			Sampling: aroundGuidance(d.Guidance)},
 		{Name: "scheduler", Type: schema.String, Allowed: names, Default: name, Doc: "The sampling method."},
 	}
 }
 
-// Size are width and height, in px, with a model's bounds.
+// aroundGuidance is half to one and a half of the default; a model without guidance keeps to it.
+func aroundGuidance(guidance float64) *schema.Sampling {
+	if guidance <= 1 {
+		return nil
+	}
+	return &schema.Sampling{Min: schema.Bound(max(1, guidance/2)), Max: schema.Bound(min(MaxGuidance, guidance*1.5))}
+}
+
+// Size are width and height, in px, with a model's bounds. Synthetic requests are no larger than what the model was made for.
 func Size(d Defaults) schema.Schema {
 	side := func(name, doc string) schema.Parameter {
-		return schema.Parameter{Name: name, Type: schema.Int, Min: schema.Bound(float64(d.MinSize)), Max: schema.Bound(float64(d.MaxSize)), MultipleOf: 8, Default: int64(d.Size), Doc: doc}
+		return schema.Parameter{Name: name, Type: schema.Int, Min: schema.Bound(float64(d.MinSize)), Max: schema.Bound(float64(d.MaxSize)), MultipleOf: 8, Default: int64(d.Size), Doc: doc,
+			Sampling: &schema.Sampling{Min: schema.Bound(float64(d.MinSize)), Max: schema.Bound(float64(max(d.MinSize, d.Size)))}}
 	}
 	return schema.Schema{side("width", "Width in px."), side("height", "Height in px.")}
 }

@@ -240,7 +240,7 @@ func seeded(d sdk.Description, r sdk.Request, seed uint64) sdk.Request {
 	r.Values = maps.Clone(r.Values)
 	for _, p := range d.Parameters {
 		if p.Random {
-			r.Values[p.Name] = uniform(p, p.Min, p.Max, rand.New(rand.NewPCG(seed, 6)))
+			r.Values[p.Name] = p.Draw(rand.New(rand.NewPCG(seed, 6)))
 		}
 	}
 	return r

@@ -32,7 +32,7 @@ func (f draft) check(d sdk.Description, rng *rand.Rand) (sdk.Request, error) {
 	}
 	for _, p := range d.Parameters {
 		if _, given := r.Values[p.Name]; p.Random && !given {
-			r.Values[p.Name] = uniform(p, p.Min, p.Max, rng)
+			r.Values[p.Name] = p.Draw(rng)
 		}
 	}
 	return r, nil
@@ -82,7 +82,7 @@ func (g generator) plain(side int) draft {
 	}
 	for _, p := range g.d.Parameters {
 		if p.Required {
-			f.raw[p.Name] = draw(p, rand.New(rand.NewPCG(1, 1)))
+			f.raw[p.Name] = p.Draw(rand.New(rand.NewPCG(1, 1)))
 		}
 	}
 	return f
@@ -168,7 +168,7 @@ func (g generator) sample(seed uint64) draft {
 		}
 	}
 	for _, p := range g.d.Parameters {
-		if value := draw(p, rng); value != nil {
+		if value := p.Draw(rng); value != nil {
 			f.raw[p.Name] = value
 		}
 	}
@@ -181,64 +181,6 @@ var texts = []string{prompt, "Ein blaues Dreieck über grünem Grund", "赤い�
 func clip(text string, limit int) string {
 	runes := []rune(text)
 	return string(runes[:min(len(runes), limit)])
-}
-
-// draw takes one value from the domain of synthetic requests, nil for a parameter that stays absent.
-func draw(p schema.Parameter, rng *rand.Rand) any {
-	s := p.Sampling
-	switch {
-	case s != nil && len(s.Values) > 0:
-		return s.Values[rng.IntN(len(s.Values))]
-	case s != nil && (s.Min != nil || s.Max != nil):
-		low, high := s.Min, s.Max
-		if low == nil {
-			low = p.Min
-		}
-		if high == nil {
-			high = p.Max
-		}
-		return uniform(p, low, high, rng)
-	case p.Default != nil:
-		return p.Default
-	case len(p.Allowed) > 0:
-		return p.Allowed[rng.IntN(len(p.Allowed))]
-	case p.Type == schema.Bool:
-		return rng.IntN(2) == 1
-	case p.Type == schema.String:
-		if p.Required {
-			return "x"
-		}
-		return nil
-	}
-	return uniform(p, p.Min, p.Max, rng)
-}
-
-// unbounded stands for a bound that a parameter lacks.
-const unbounded = 100
-
-// uniform draws a number on the parameter's own step.
-func uniform(p schema.Parameter, low, high *float64, rng *rand.Rand) any {
-	a, b := 0.0, float64(unbounded)
-	switch {
-	case low != nil && high != nil:
-		a, b = *low, *high
-	case low != nil:
-		a, b = *low, *low+unbounded
-	case high != nil:
-		a, b = *high-unbounded, *high
-	}
-	step := p.MultipleOf
-	if step == 0 && p.Type == schema.Int {
-		step = 1
-	}
-	if step == 0 {
-		return a + rng.Float64()*(b-a)
-	}
-	first, last := math.Ceil(a/step), math.Floor(b/step)
-	if last < first {
-		return number(p, a) // no multiple lies in the range: the check says so
-	}
-	return number(p, step*(first+float64(rng.Uint64N(uint64(last-first)+1))))
 }
 
 // onStep rounds a bound to a multiple that the parameter takes.

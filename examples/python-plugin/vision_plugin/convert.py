@@ -64,7 +64,7 @@ def _to_parameter(p: Parameter) -> pb.Parameter:
 def _to_input(i: Input) -> pb.Input:
     return pb.Input(
         name=i.name, doc=i.doc, kind=i.kind, required=i.required, max_count=i.max_count,
-        max_length=i.max_length, max_pixels=i.max_pixels, same_size_as=i.same_size_as,
+        max_length=i.max_length, max_pixels=i.max_pixels, same_size_as=i.same_size_as, content=i.content,
     )
 
 
@@ -76,6 +76,7 @@ def _to_output(o: Output) -> pb.Output:
     return pb.Output(
         kind=o.kind, media_type=o.media_type, width=_to_extent(o.width),
         height=_to_extent(o.height), dimensions=o.dimensions, max_bytes=o.max_bytes,
+        same_cosine=o.same_cosine,
     )
 
 

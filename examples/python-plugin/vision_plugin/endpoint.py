@@ -61,6 +61,7 @@ class Input:
     max_length: int = 0  # text: characters; 0 is 10,000
     max_pixels: int = 0  # image, mask: width x height; 0 is 4,194,304
     same_size_as: str = ""  # image, mask: has the size of this input's first image
+    content: str = ""  # image: "" anything, "lines" white lines on black
 
 
 @dataclass
@@ -86,6 +87,7 @@ class Output:
     width: Extent = field(default_factory=Extent)
     height: Extent = field(default_factory=Extent)
     dimensions: int = 0  # embedding: length of each vector; 0 is any
+    same_cosine: float = 0.0  # embedding: what honest answers have at least; 0 is 0.995
     max_bytes: int = 0  # image: all bytes of a result; 0 is 48 MiB, the most is 256 MiB
 
 

@@ -400,6 +400,7 @@ type Input struct {
 	MaxLength     uint32                 `protobuf:"varint,6,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"` // text: characters
 	MaxPixels     uint64                 `protobuf:"varint,7,opt,name=max_pixels,json=maxPixels,proto3" json:"max_pixels,omitempty"` // image: width times height
 	SameSizeAs    string                 `protobuf:"bytes,8,opt,name=same_size_as,json=sameSizeAs,proto3" json:"same_size_as,omitempty"`
+	Content       string                 `protobuf:"bytes,9,opt,name=content,proto3" json:"content,omitempty"` // image: "" anything, "lines" white lines on black
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -490,6 +491,13 @@ func (x *Input) GetSameSizeAs() string {
 	return ""
 }
 
+func (x *Input) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
 type Extent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Parameter     string                 `protobuf:"bytes,1,opt,name=parameter,proto3" json:"parameter,omitempty"`
@@ -566,6 +574,7 @@ type Output struct {
 	Height        *Extent                `protobuf:"bytes,4,opt,name=height,proto3" json:"height,omitempty"`
 	Dimensions    uint32                 `protobuf:"varint,5,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
 	MaxBytes      uint64                 `protobuf:"varint,6,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	SameCosine    float64                `protobuf:"fixed64,7,opt,name=same_cosine,json=sameCosine,proto3" json:"same_cosine,omitempty"` // embedding: what honest answers to one request have at least; 0 is 0.995
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -638,6 +647,13 @@ func (x *Output) GetDimensions() uint32 {
 func (x *Output) GetMaxBytes() uint64 {
 	if x != nil {
 		return x.MaxBytes
+	}
+	return 0
+}
+
+func (x *Output) GetSameCosine() float64 {
+	if x != nil {
+		return x.SameCosine
 	}
 	return 0
 }
@@ -2706,7 +2722,7 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\x03max\x18\x02 \x01(\x01H\x01R\x03max\x88\x01\x01\x12/\n" +
 	"\x06values\x18\x03 \x03(\v2\x17.vision.plugin.v1.ValueR\x06valuesB\x06\n" +
 	"\x04_minB\x06\n" +
-	"\x04_max\"\xda\x01\n" +
+	"\x04_max\"\xf4\x01\n" +
 	"\x05Input\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03doc\x18\x02 \x01(\tR\x03doc\x12\x12\n" +
@@ -2718,12 +2734,13 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"max_pixels\x18\a \x01(\x04R\tmaxPixels\x12 \n" +
 	"\fsame_size_as\x18\b \x01(\tR\n" +
-	"sameSizeAs\"f\n" +
+	"sameSizeAs\x12\x18\n" +
+	"\acontent\x18\t \x01(\tR\acontent\"f\n" +
 	"\x06Extent\x12\x1c\n" +
 	"\tparameter\x18\x01 \x01(\tR\tparameter\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\tR\x05input\x12\x14\n" +
 	"\x05times\x18\x03 \x01(\tR\x05times\x12\x12\n" +
-	"\x04plus\x18\x04 \x03(\tR\x04plus\"\xda\x01\n" +
+	"\x04plus\x18\x04 \x03(\tR\x04plus\"\xfb\x01\n" +
 	"\x06Output\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1d\n" +
 	"\n" +
@@ -2733,7 +2750,9 @@ const file_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"dimensions\x18\x05 \x01(\rR\n" +
 	"dimensions\x12\x1b\n" +
-	"\tmax_bytes\x18\x06 \x01(\x04R\bmaxBytes\"\xf3\x01\n" +
+	"\tmax_bytes\x18\x06 \x01(\x04R\bmaxBytes\x12\x1f\n" +
+	"\vsame_cosine\x18\a \x01(\x01R\n" +
+	"sameCosine\"\xf3\x01\n" +
 	"\fCapabilities\x12'\n" +
 	"\x0fmax_concurrency\x18\x01 \x01(\rR\x0emaxConcurrency\x12\x1a\n" +
 	"\bprogress\x18\x02 \x01(\bR\bprogress\x12\x1a\n" +
