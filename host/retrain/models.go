@@ -74,8 +74,7 @@ func (s *Store) names() (map[compare.Kind][]string, error) {
 	}
 	out := map[compare.Kind][]string{}
 	for _, e := range entries {
-		if m := named.FindStringSubmatch(e.Name()); m != nil {
-			kind := compare.Kind(m[1])
+		if kind, err := KindOf(e.Name()); err == nil {
 			out[kind] = append(out[kind], e.Name())
 		}
 	}
@@ -83,6 +82,15 @@ func (s *Store) names() (map[compare.Kind][]string, error) {
 		slices.SortFunc(names, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
 	}
 	return out, nil
+}
+
+// KindOf tells a kind by the name of a model of the store. The error is ErrName.
+func KindOf(name string) (compare.Kind, error) {
+	m := named.FindStringSubmatch(name)
+	if m == nil {
+		return "", fmt.Errorf("%w: %q; `vision reward models` lists them", ErrName, name)
+	}
+	return compare.Kind(m[1]), nil
 }
 
 // number is that in a model's name.
@@ -100,9 +108,10 @@ func (s *Store) Load(kind compare.Kind, name string) (*compare.Model, error) {
 	if name == ShippedName {
 		return compare.Shipped(kind)
 	}
-	m := named.FindStringSubmatch(name)
-	if m == nil || compare.Kind(m[1]) != kind {
-		return nil, fmt.Errorf("%w: %q of the kind %s; `vision reward models` lists them", ErrName, name, kind)
+	if of, err := KindOf(name); err != nil {
+		return nil, err
+	} else if of != kind {
+		return nil, fmt.Errorf("%w: %s of the kind %s; `vision reward models` lists them", ErrName, name, kind)
 	}
 	fail := func(err error) (*compare.Model, error) {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +145,7 @@ func (s *Store) Current(kind compare.Kind) (*compare.Model, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	name := cmp.Or(current[kind], ShippedName)
+	name := current[kind]
 	m, err := s.Load(kind, name)
 	if err != nil && name != ShippedName {
 		err = fmt.Errorf("%w; `vision reward use %s --kind %s` goes back to the one that this version brings along", err, ShippedName, kind)
@@ -144,22 +153,20 @@ func (s *Store) Current(kind compare.Kind) (*compare.Model, string, error) {
 	return m, name, err
 }
 
-// current is the content of current.json.
+// current is what current.json says, for every kind.
 func (s *Store) current() (map[compare.Kind]string, error) {
+	path := filepath.Join(s.dir, "current.json")
+	var chosen map[compare.Kind]string
+	text, err := readAtMost(path, maxCurrent)
+	if err == nil {
+		err = json.Unmarshal(text, &chosen)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w; without the file the shipped models are in use", path, err)
+	}
 	names := map[compare.Kind]string{}
 	for _, k := range Kinds {
-		names[k] = ShippedName
-	}
-	path := filepath.Join(s.dir, "current.json")
-	text, err := readAtMost(path, maxCurrent)
-	if errors.Is(err, fs.ErrNotExist) {
-		return names, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &names)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; without the file the shipped models are in use", path, err)
+		names[k] = cmp.Or(chosen[k], ShippedName)
 	}
 	return names, nil
 }
