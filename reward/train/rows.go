@@ -52,7 +52,7 @@ func readRows(dir, name string) ([]rows.Row, error) {
 const bases = "host/retrain/base"
 
 // sampled is how many pairs of a kind are brought along: so that training takes seconds, and both files have less than a megabyte.
-var sampled = map[compare.Kind]int{compare.Image: 18000, compare.Strict: 6000}
+var sampled = map[compare.Kind]int{compare.Image: 24000, compare.Strict: 8000}
 
 // writeBase writes the sample of a kind's pairs.
 func writeBase(kind compare.Kind, all []rows.Row) error {
