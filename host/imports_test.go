@@ -14,7 +14,7 @@ const module = "github.com/vision19/vision/"
 // table is who may import what of ours, the most specific prefix first; "" allows nothing. Imports run strictly downward.
 var table = []struct{ pkg, may string }{
 	{"host/cmd/vision", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},
-	{"examples", "host host/* reward synth chain chain/* sdk sdk/* examples/*"},
+	{"examples", "host host/* reward reward/* synth chain chain/* sdk sdk/* examples/*"},
 	{"host/internal/testplugin", "sdk sdk/schema sdk/wire"},
 	{"host/internal", ""},
 	{"host/demo", "host host/* reward reward/* synth chain chain/* sdk sdk/*"},

@@ -2,6 +2,7 @@ package synth
 
 import (
 	"fmt"
+	geometry "image"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -52,6 +53,9 @@ func Guard(d sdk.Description, r sdk.Request, seeds Seeds, rng *rand.Rand) (sdk.R
 // sees more of it.
 const glance = 64
 
+// shows is how many samples must differ at a glance. A single one may be a rounding that a picture's other size does not have.
+const shows = 3
+
 // steps are tried in turn until a change shows; the smallest does wherever a picture is not made smaller.
 var steps = []int{1, 1, 1, 2, 4, 8, 16, 32, 64, 127}
 
@@ -62,31 +66,53 @@ func perturb(image sdk.Image, maxPixels int, seen bool, rng *rand.Rand) (sdk.Ima
 	if err != nil {
 		return image, err
 	}
-	out := p
-	before := small(p)
+	if !seen {
+		return encode(nudge(p, 1, geometry.Rect(0, 0, p.Width, p.Height), rng))
+	}
+	if min(p.Width, p.Height) <= glance {
+		return encode(nudge(p, 1, middle(p), rng))
+	}
+	out, before := p, glanced(p)
 	for _, step := range steps {
-		out = nudge(p, step, rng)
-		if !seen || !slices.Equal(small(out).Pix, before.Pix) {
+		if out = nudge(p, step, middle(p), rng); differ(glanced(out), before) >= shows {
 			break
 		}
 	}
 	return encode(out)
 }
 
-// small is a picture as an encoder sees it that takes very small ones.
-func small(p imaging.Pixels) imaging.Pixels {
-	if short := min(p.Width, p.Height); short > glance {
-		return p.RGB().Resize(max(1, p.Width*glance/short), max(1, p.Height*glance/short), imaging.Bicubic)
-	}
-	return p.RGB()
+// middle is the square that encoders look at: they crop what is beyond the shorter side.
+func middle(p imaging.Pixels) geometry.Rectangle {
+	side := min(p.Width, p.Height)
+	return geometry.Rect(0, 0, side, side).Add(geometry.Pt((p.Width-side)/2, (p.Height-side)/2))
 }
 
-// nudge is a picture in which one or two samples have moved by a step. Alpha stays, and what is hidden by it: that would change nothing.
-func nudge(p imaging.Pixels, step int, rng *rand.Rand) imaging.Pixels {
+// glanced is a picture as a CLIP image encoder for very small ones sees it: the shorter side scaled, the middle cropped.
+func glanced(p imaging.Pixels) imaging.Pixels {
+	p = p.RGB()
+	if short := min(p.Width, p.Height); short > glance {
+		p = p.Resize(max(glance, p.Width*glance/short), max(glance, p.Height*glance/short), imaging.Bicubic)
+	}
+	m := middle(p)
+	return p.Crop(m.Min.X, m.Min.Y, m.Dx(), m.Dy())
+}
+
+// differ counts the samples that differ.
+func differ(a, b imaging.Pixels) (n int) {
+	for i, v := range a.Pix {
+		if v != b.Pix[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// nudge is a picture in which one or two samples of an area have moved by a step. Alpha stays, and what is hidden by it: that would change nothing.
+func nudge(p imaging.Pixels, step int, area geometry.Rectangle, rng *rand.Rand) imaging.Pixels {
 	out := p
 	out.Pix = slices.Clone(p.Pix)
 	for n, tries := 1+rng.IntN(2), 0; n > 0 && tries < 100; tries++ {
-		pixel := rng.IntN(p.Width * p.Height)
+		pixel := (area.Min.Y+rng.IntN(area.Dy()))*p.Width + area.Min.X + rng.IntN(area.Dx())
 		if p.Channels == 4 && p.Pix[4*pixel+3] == 0 && tries < 90 {
 			continue
 		}

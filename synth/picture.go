@@ -52,7 +52,7 @@ func Kinds() []string {
 // Procedural is a Source that draws its pictures by formula: for hosts without a network, and for whenever another source is down.
 type Procedural struct{ Kind string } // one of Kinds; "" is any
 
-// Picture implements Source. Sides are 256 to 1024 px, fewer where maxPixels allows fewer. It fails only on a kind that does not exist, or none that fits.
+// Picture implements Source. Sides are 256 to 512 px, fewer where maxPixels allows fewer. It fails only on a kind that does not exist, or none that fits.
 func (p Procedural) Picture(_ context.Context, rng *rand.Rand, maxPixels int) (sdk.Image, error) {
 	width, height := size(rng, maxPixels)
 	pixels, err := p.Paint(rng, width, height)
@@ -96,7 +96,7 @@ func paint(at shade, width, height int) imaging.Pixels {
 // The sides of pictures that requests begin with, in px.
 const (
 	minSide = 64
-	maxSide = 1024
+	maxSide = 512
 )
 
 // size draws the sides of a picture of at most so many pixels: between the half and the whole of what there may be.

@@ -357,7 +357,7 @@ func TestGuard_moves_one_or_two_samples_where_there_is_no_seed(t *testing.T) {
 			if q.Channels != p.Channels || moved < 1 || moved > 2 || name == "seedless" && most != 1 {
 				t.Errorf("%s: %d samples moved by %d at most", name, moved, most)
 			}
-			if name == "embedding" && slices.Equal(small(p).Pix, small(q).Pix) {
+			if name == "embedding" && differ(glanced(p), glanced(q)) == 0 {
 				t.Error("an encoder for small pictures does not see the change")
 			}
 			if &got.Images["mask"][0].Data[0] != &image.Data[0] || &r.Images["image"][0].Data[0] != &image.Data[0] {

@@ -44,16 +44,20 @@ func Features(a, b *Picture) ([]float64, error) {
 	if !a.shown() || !b.shown() {
 		return out, nil
 	}
-	if a.rgba.Width != b.rgba.Width || a.rgba.Height != b.rgba.Height {
+	if a.gray.Width != b.gray.Width || a.gray.Height != b.gray.Height {
 		return nil, ErrSize
 	}
 	out[4] = float64(a.wavelet.Distance(b.wavelet))
 	out[5] = float64(a.fine.Distance(b.fine))
-	out[6], out[7], out[8], out[9] = samples(a.rgba.Pix, b.rgba.Pix)
-	out[10], out[11], out[12], out[18] = areas(a.rgba, b.rgba)
-	out[13] = 1 - correlation(a.gray, b.gray)
-	out[14] = 1 - slopes(a.gray, b.gray)
-	out[15], out[16] = structure(a.gray, b.gray)
+	d := differ(a.pixels, b.pixels)
+	out[6], out[7], out[8], out[9] = d.samples()
+	out[10], out[11] = d.blocks.extremes()
+	out[12], _ = d.cells.extremes()
+	out[18], _ = d.cells.whole().extremes()
+	whole, mean, worst := structure(a.gray, b.gray)
+	out[13] = 1 - whole.correlation()
+	out[14] = 1 - slopes(a.gray, b.gray).correlation()
+	out[15], out[16] = mean, worst
 	out[17] = math.Abs(math.Log(a.sharpness+sharpnessFloor) - math.Log(b.sharpness+sharpnessFloor))
 	return out, nil
 }
@@ -61,21 +65,85 @@ func Features(a, b *Picture) ([]float64, error) {
 // sharpnessFloor keeps flat pictures comparable: it is what a single step in a small picture comes to.
 const sharpnessFloor = 0.01
 
-// samples are the mean, the root mean square, the 99th percentile and the largest of the samples' differences. Alpha counts as a sample only
-// where there is transparency, else every picture would seem more alike.
-func samples(a, b []byte) (mean, rms, p99, most float64) {
+// block is the side of an area whose mean is compared, in px; grid is how many areas the coarse look has a side.
+const (
+	block = 8
+	grid  = 4
+)
+
+// differences are those of two pictures' samples, counted by channel and value, and summed up over areas.
+type differences struct {
+	count         [4][512]int // at the difference + 255; apart by channel, since counting one value again and again is slow
+	blocks, cells means
+}
+
+// differ compares the colours, and alpha where one of the two has it.
+func differ(a, b imaging.Pixels) *differences {
+	if a.Channels != b.Channels {
+		a, b = rgba(a), rgba(b)
+	}
+	w, h, c := a.Width, a.Height, a.Channels
+	across, down := (w+block-1)/block, (h+block-1)/block
+	d := &differences{blocks: newMeans(across * down), cells: newMeans(grid * grid)}
+	row := spans(w)
+	for y := range h {
+		for _, s := range row {
+			from, to := (y*w+s.from)*c, (y*w+s.to)*c
+			sum := d.add(a.Pix[from:to], b.Pix[from:to], c)
+			d.blocks.add(y/block*across+s.block, s.to-s.from, sum)
+			d.cells.add(y*grid/h*grid+s.cell, s.to-s.from, sum)
+		}
+	}
+	return d
+}
+
+// span is a part of a row that lies in one block and in one cell of the grid.
+type span struct{ from, to, block, cell int }
+
+// spans are those of a row.
+func spans(width int) []span {
+	var out []span
+	for x := range width {
+		if b, c := x/block, x*grid/width; len(out) == 0 || out[len(out)-1].block != b || out[len(out)-1].cell != c {
+			out = append(out, span{x, x, b, c})
+		}
+		out[len(out)-1].to++
+	}
+	return out
+}
+
+// add counts a span's differences and returns their sums by channel. Alpha is counted only where there is transparency, else every picture would
+// seem more alike.
+func (d *differences) add(a, b []byte, channels int) (sum [4]int64) {
+	red, green, blue := 0, 0, 0
+	for i := 0; i+2 < len(a) && i+2 < len(b); i += channels {
+		r, g, l := int(a[i])-int(b[i]), int(a[i+1])-int(b[i+1]), int(a[i+2])-int(b[i+2])
+		d.count[0][(r+255)&511]++
+		d.count[1][(g+255)&511]++
+		d.count[2][(l+255)&511]++
+		red, green, blue = red+r, green+g, blue+l
+	}
+	sum = [4]int64{int64(red), int64(green), int64(blue)}
+	if channels == 4 {
+		for i := 3; i < len(a); i += 4 {
+			if a[i] != 255 || b[i] != 255 {
+				v := int(a[i]) - int(b[i])
+				d.count[3][v+255]++
+				sum[3] += int64(v)
+			}
+		}
+	}
+	return sum
+}
+
+// samples are the mean, the root mean square, the 99th percentile and the largest of the samples' differences.
+func (d *differences) samples() (mean, rms, p99, most float64) {
 	var count [256]int
 	n := 0
-	for i := 0; i < len(a); i += 4 {
-		for c := range 3 {
-			d := int(a[i+c]) - int(b[i+c])
-			count[max(d, -d)]++
-		}
-		n += 3
-		if a[i+3] != 255 || b[i+3] != 255 {
-			d := int(a[i+3]) - int(b[i+3])
-			count[max(d, -d)]++
-			n++
+	for c := range d.count {
+		for i, k := range d.count[c][:511] {
+			count[max(i-255, 255-i)] += k
+			n += k
 		}
 	}
 	sum, squares, seen, rank := 0, 0, 0, n-n/100
@@ -92,39 +160,6 @@ func samples(a, b []byte) (mean, rms, p99, most float64) {
 	return float64(sum) / float64(n), math.Sqrt(float64(squares) / float64(n)), p99, most
 }
 
-// block is the side of an area whose mean is compared, in px; grid is how many areas the coarse look has a side.
-const (
-	block = 8
-	grid  = 4
-)
-
-// areas compares the means of areas: the largest and the root mean square over blocks, the largest over the grid, and over the whole picture.
-func areas(a, b imaging.Pixels) (blockMax, blockRMS, gridMax, shift float64) {
-	across, down := (a.Width+block-1)/block, (a.Height+block-1)/block
-	blocks, cells := newMeans(across*down), newMeans(grid*grid)
-	var whole means
-	whole = newMeans(1)
-	for y := range a.Height {
-		for x := range a.Width {
-			i := 4 * (y*a.Width + x)
-			k, g := y/block*across+x/block, y*grid/a.Height*grid+x*grid/a.Width
-			for c := range 4 {
-				d := int64(a.Pix[i+c]) - int64(b.Pix[i+c])
-				blocks.sum[k][c] += d
-				cells.sum[g][c] += d
-				whole.sum[0][c] += d
-			}
-			blocks.n[k]++
-			cells.n[g]++
-			whole.n[0]++
-		}
-	}
-	blockMax, blockRMS = blocks.extremes()
-	gridMax, _ = cells.extremes()
-	shift, _ = whole.extremes()
-	return blockMax, blockRMS, gridMax, shift
-}
-
 // means are sums of differences by area and channel.
 type means struct {
 	sum [][4]int64
@@ -132,6 +167,23 @@ type means struct {
 }
 
 func newMeans(n int) means { return means{make([][4]int64, n), make([]int64, n)} }
+
+// add adds the sums of n px to an area.
+func (m means) add(area, n int, sum [4]int64) {
+	for c, v := range sum {
+		m.sum[area][c] += v
+	}
+	m.n[area] += int64(n)
+}
+
+// whole is one area of all.
+func (m means) whole() means {
+	out := newMeans(1)
+	for k, n := range m.n {
+		out.add(0, int(n), m.sum[k])
+	}
+	return out
+}
 
 // extremes are the largest of the areas' mean differences, and their root mean square over the colour channels.
 func (m means) extremes() (most, rms float64) {
@@ -150,58 +202,4 @@ func (m means) extremes() (most, rms float64) {
 		}
 	}
 	return most, math.Sqrt(rms / float64(3*areas))
-}
-
-// moments are the sums that correlations are made of.
-type moments struct{ n, a, b, aa, bb, ab int64 }
-
-func (m *moments) add(a, b int64) {
-	m.n++
-	m.a += a
-	m.b += b
-	m.aa += a * a
-	m.bb += b * b
-	m.ab += a * b
-}
-
-// correlation is Pearson's; 1 when neither varies, 0 when one alone does not.
-func (m moments) correlation() float64 {
-	n := float64(m.n)
-	va, vb := float64(m.aa)-float64(m.a)*float64(m.a)/n, float64(m.bb)-float64(m.b)*float64(m.b)/n
-	if va <= 0 && vb <= 0 {
-		return 1
-	}
-	if va <= 0 || vb <= 0 {
-		return 0
-	}
-	return max(-1, min(1, (float64(m.ab)-float64(m.a)*float64(m.b)/n)/math.Sqrt(va*vb)))
-}
-
-func correlation(a, b imaging.Pixels) float64 {
-	var m moments
-	for i := range a.Pix {
-		m.add(int64(a.Pix[i]), int64(b.Pix[i]))
-	}
-	return m.correlation()
-}
-
-// slopes correlates the differences of neighbours, across and down: edges that lie elsewhere lower it, a change of colour does not.
-func slopes(a, b imaging.Pixels) float64 {
-	m := moments{}
-	w := a.Width
-	for y := range a.Height {
-		for x := range w {
-			i := y*w + x
-			if x+1 < w {
-				m.add(int64(a.Pix[i+1])-int64(a.Pix[i]), int64(b.Pix[i+1])-int64(b.Pix[i]))
-			}
-			if y+1 < a.Height {
-				m.add(int64(a.Pix[i+w])-int64(a.Pix[i]), int64(b.Pix[i+w])-int64(b.Pix[i]))
-			}
-		}
-	}
-	if m.n == 0 {
-		return 1
-	}
-	return m.correlation()
 }

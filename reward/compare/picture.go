@@ -13,7 +13,7 @@ type Hashes struct{ Perceptual, Average, Difference, Color imagehash.Hash }
 
 // Picture is what a comparison needs to know of one picture. It is computed once and compared often; it is safe for concurrent use.
 type Picture struct {
-	rgba      imaging.Pixels // without an area for a claim
+	pixels    imaging.Pixels // of three or four channels; without an area for a claim
 	gray      imaging.Pixels
 	hashes    Hashes
 	wavelet   imagehash.Hash
@@ -31,9 +31,12 @@ func NewPicture(p imaging.Pixels, embedding []float32) (*Picture, error) {
 	if p.Width < 1 || p.Height < 1 {
 		return nil, errors.New("an empty picture cannot be compared")
 	}
-	gray := p.Gray()
+	pixels, gray := p, p.Gray()
+	if p.Channels == 1 {
+		pixels = p.RGB()
+	}
 	return &Picture{
-		rgba: rgba(p), gray: gray,
+		pixels: pixels, gray: gray,
 		hashes:  Hashes{imagehash.Perceptual(gray), imagehash.Average(gray), imagehash.Difference(gray), imagehash.Color(p.RGB())},
 		wavelet: imagehash.Wavelet(gray), fine: imagehash.Perceptual256(gray), sharpness: sharpness(gray), embedding: embedding,
 	}, nil
@@ -52,7 +55,7 @@ func ReadPicture(data []byte, embedding []float32) (*Picture, error) {
 func Claim(h Hashes, embedding []float32) *Picture { return &Picture{hashes: h, embedding: embedding} }
 
 // shown reports whether there are pixels.
-func (p *Picture) shown() bool { return p.rgba.Width > 0 }
+func (p *Picture) shown() bool { return p.pixels.Width > 0 }
 
 // Embedding is the one that the picture was made with; nil without one.
 func (p *Picture) Embedding() []float32 { return p.embedding }
@@ -60,7 +63,7 @@ func (p *Picture) Embedding() []float32 { return p.embedding }
 // Hashes are the four of the original.
 func (p *Picture) Hashes() Hashes { return p.hashes }
 
-// rgba gives every picture four channels, so that one with transparency compares with one without.
+// rgba gives a picture four channels, so that one with transparency compares with one without.
 func rgba(p imaging.Pixels) imaging.Pixels {
 	if p.Channels == 4 {
 		return p

@@ -38,27 +38,37 @@ func tail(rest []byte) error {
 	return nil
 }
 
-// walkPNG follows PNG (third edition) 5.3: length, type, data, CRC. Checksums are left to the decoder.
+// walkPNG follows the chunks of a PNG. Checksums are left to the decoder.
 func walkPNG(data []byte) (layout, error) {
 	var l layout
 	for rest := data[len(pngSignature):]; ; {
-		if len(rest) < 12 {
-			return l, errShort
-		}
-		n, kind := binary.BigEndian.Uint32(rest), string(rest[4:8])
-		if uint64(n)+12 > uint64(len(rest)) {
-			return l, fmt.Errorf("chunk %q says %d bytes, and %d are left: %w", kind, n, len(rest)-12, errShort)
+		kind, body, next, err := nextChunk(rest)
+		if err != nil {
+			return l, err
 		}
 		switch kind {
 		case "acTL":
 			return l, animated
 		case "eXIf":
-			l.exif = rest[8 : 8+n]
+			l.exif = body
 		case "IEND":
-			return l, tail(rest[12+n:])
+			return l, tail(next)
 		}
-		rest = rest[12+n:]
+		rest = next
 	}
+}
+
+// nextChunk takes a chunk off, as PNG (third edition) 5.3 has it: length, type, data, CRC.
+func nextChunk(rest []byte) (kind string, body, next []byte, err error) {
+	if len(rest) < 12 {
+		return "", nil, nil, errShort
+	}
+	n := binary.BigEndian.Uint32(rest)
+	kind = string(rest[4:8])
+	if uint64(n)+12 > uint64(len(rest)) {
+		return "", nil, nil, fmt.Errorf("chunk %q says %d bytes, and %d are left: %w", kind, n, len(rest)-12, errShort)
+	}
+	return kind, rest[8 : 8+n], rest[12+n:], nil
 }
 
 // walkJPEG follows ITU-T T.81 B.1: markers, most with a length, and entropy-coded data behind each start of scan. Where an APP2

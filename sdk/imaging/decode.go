@@ -33,6 +33,7 @@ type codec struct {
 	match     func([]byte) bool
 	walk      func([]byte) (layout, error)
 	config    func([]byte) (image.Config, error)
+	plain     func([]byte) (Pixels, bool) // reads the usual variants, fast; may be nil
 	decode    func([]byte) (image.Image, error)
 }
 
@@ -42,6 +43,7 @@ var codecs = []codec{
 		match:     func(b []byte) bool { return bytes.HasPrefix(b, []byte(pngSignature)) },
 		walk:      walkPNG,
 		config:    func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) },
+		plain:     readPlainPNG,
 		decode:    func(b []byte) (image.Image, error) { return png.Decode(bytes.NewReader(b)) },
 	},
 	{
@@ -129,6 +131,11 @@ func Read(data []byte, maxPixels int) (Pixels, error) {
 	}
 	if h.Width*h.Height > maxPixels {
 		return Pixels{}, fmt.Errorf("%w: %d x %d px; at most %d px in all", ErrTooLarge, h.Width, h.Height, maxPixels)
+	}
+	if c.plain != nil {
+		if p, ok := c.plain(data); ok {
+			return p.upright(l.orientation), nil
+		}
 	}
 	img, err := c.decode(data)
 	if err != nil {

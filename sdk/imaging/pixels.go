@@ -41,8 +41,10 @@ func (p Pixels) Gray() Pixels {
 		return p
 	}
 	out := Pixels{Width: p.Width, Height: p.Height, Channels: 1, Pix: make([]byte, p.Width*p.Height)}
+	at := 0
 	for i := range out.Pix {
-		c := p.Pix[i*p.Channels:]
+		c := p.Pix[at : at+3]
+		at += p.Channels
 		out.Pix[i] = byte((19595*uint32(c[0]) + 38470*uint32(c[1]) + 7471*uint32(c[2]) + 1<<15) >> 16)
 	}
 	return out

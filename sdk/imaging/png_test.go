@@ -6,7 +6,10 @@ import (
 	"image/color"
 	"image/png"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/klauspost/compress/zlib"
 )
 
 // picture is a smooth image with some noise, like a photo.
@@ -48,6 +51,91 @@ func TestEncodePNG_is_what_image_png_reads_back(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// decodedPNG is what image/png makes of it.
+func decodedPNG(t testing.TB, data []byte) Pixels {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := fromImage(img, layout{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func packed(rows []byte) []byte {
+	var out bytes.Buffer
+	z := zlib.NewWriter(&out)
+	_, _ = z.Write(rows)
+	_ = z.Close()
+	return out.Bytes()
+}
+
+// pngOfRows is a PNG of packed rows, in chunks of so many bytes.
+func pngOfRows(w, h, channels int, packed []byte, size int) []byte {
+	data, _ := EncodePNG(make([]byte, w*h*channels), w, h, channels)
+	out := slices.Clone(data[:behindIHDR])
+	for part := range slices.Chunk(packed, size) {
+		out = append(out, pngChunk("IDAT", string(part))...)
+	}
+	return append(out, pngChunk("IEND", "")...)
+}
+
+func TestRead_undoes_every_filter_as_image_png_does(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, channels := range []int{1, 3, 4} {
+		for _, w := range []int{1, 2, 5, 19} {
+			const h = 30
+			rows := make([]byte, (w*channels+1)*h)
+			for i := range rows {
+				rows[i] = byte(r.IntN(256))
+				if i%(w*channels+1) == 0 {
+					rows[i] %= 5
+				}
+			}
+			for _, size := range []int{1, 50, 1 << 20} {
+				data := pngOfRows(w, h, channels, packed(rows), size)
+				got, ok := readPlainPNG(data)
+				if want := decodedPNG(t, data); !ok || got.Channels != channels || !bytes.Equal(got.Pix, want.Pix) {
+					t.Errorf("%d px wide, %d channels, chunks of %d bytes: %v", w, channels, size, ok)
+				}
+			}
+		}
+	}
+}
+
+func TestRead_leaves_unusual_PNGs_to_image_png(t *testing.T) {
+	rows := make([]byte, 2*7)
+	good := packed(rows)
+	whole := pngOfRows(2, 2, 3, good, 100)
+	behind := len(whole) - 12
+	for name, data := range map[string][]byte{
+		"unknown filter":          pngOfRows(2, 2, 3, packed(append([]byte{5}, rows[1:]...)), 100),
+		"too few rows":            pngOfRows(2, 2, 3, packed(rows[:7]), 100),
+		"too many rows":           pngOfRows(2, 2, 3, packed(append(rows, 0)), 100),
+		"another sum":             pngOfRows(2, 2, 3, append(slices.Clone(good[:len(good)-1]), 99), 100),
+		"bytes behind the packed": pngOfRows(2, 2, 3, append(slices.Clone(good), 'x'), 100),
+		"no sum":                  pngOfRows(2, 2, 3, good[:len(good)-1], 100),
+		"another checksum":        append(slices.Clone(whole[:behind-1]), append([]byte{whole[behind-1] + 1}, whole[behind:]...)...),
+		"data apart":              insert(whole, behind, slices.Concat(pngChunk("tEXt", "a\x00b"), pngChunk("IDAT", ""))),
+		"a transparent colour":    insert(whole, behindIHDR, pngChunk("tRNS", "\x00\x00\x00\x00\x00\x00")),
+		"a palette":               insert(whole, behindIHDR, pngChunk("PLTE", "abc")),
+		"another depth":           sizedDepth(whole, 16),
+		"an unknown critical":     insert(whole, behindIHDR, pngChunk("ABCD", "")),
+		"metadata before all":     insert(whole, 8, pngChunk("tEXt", "a\x00b")),
+		"no data":                 slices.Concat(whole[:behindIHDR], pngChunk("IEND", "")),
+	} {
+		if _, ok := readPlainPNG(data); ok {
+			t.Errorf("%s: it is read", name)
+		}
+	}
+	if p, ok := readPlainPNG(insert(whole, behindIHDR, pngChunk("tEXt", "a\x00b"))); !ok || p.Width != 2 {
+		t.Error("metadata is not skipped")
 	}
 }
 

@@ -278,6 +278,11 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
+		if fast, ok := readPlainPNG(data); bytes.HasPrefix(data, []byte(pngSignature)) && ok {
+			if slow := decodedPNG(t, data); fast.Channels != slow.Channels || !bytes.Equal(fast.Pix, slow.Pix) {
+				t.Error("image/png reads another picture")
+			}
+		}
 		h, err := Inspect(data)
 		if err != nil || h.Width != p.Width || h.Height != p.Height {
 			t.Errorf("header %+v %v of %d x %d px", h, err, p.Width, p.Height)

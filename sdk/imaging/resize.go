@@ -58,11 +58,20 @@ func (p Pixels) Resize(width, height int, f Filter) Pixels {
 }
 
 func (p Pixels) resample(width, height int, f Filter) Pixels {
-	if width != p.Width {
-		p = p.resampleColumns(kernels(p.Width, width, f))
+	columns := kernels(p.Width, width, f)
+	rows := columns
+	if p.Width != p.Height || width != height {
+		rows = kernels(p.Height, height, f)
+	}
+	switch {
+	case width == p.Width:
+	case p.Channels == 1:
+		p = p.resampleGrayColumns(columns)
+	default:
+		p = p.resampleColumns(columns)
 	}
 	if height != p.Height {
-		p = p.resampleRows(kernels(p.Height, height, f))
+		p = p.resampleRows(rows)
 	}
 	return p
 }
@@ -119,12 +128,6 @@ func (p Pixels) resampleColumns(ks []kernel) Pixels {
 		for _, k := range ks {
 			in := row[k.first*c:][:len(k.weights)*c]
 			switch c {
-			case 1:
-				sum := int32(half)
-				for j, w := range k.weights {
-					sum += int32(in[j]) * w
-				}
-				out.Pix[i] = sample(sum)
 			case 3:
 				r, g, b := int32(half), int32(half), int32(half)
 				for _, w := range k.weights {
@@ -146,6 +149,35 @@ func (p Pixels) resampleColumns(ks []kernel) Pixels {
 				out.Pix[i], out.Pix[i+1], out.Pix[i+2], out.Pix[i+3] = sample(r), sample(g), sample(b), sample(a)
 			}
 			i += c
+		}
+	}
+	return out
+}
+
+// resampleGrayColumns takes two rows at once, which saves half of the multiplications: the upper 32 bits of each word are the second row's,
+// and so are those of its products' sum, but for what the first row's sum borrows when it is negative.
+func (p Pixels) resampleGrayColumns(ks []kernel) Pixels {
+	out := Pixels{Width: len(ks), Height: p.Height, Channels: 1, Pix: make([]byte, len(ks)*p.Height)}
+	pairs := make([]int64, p.Width)
+	for y := 0; y < p.Height; y += 2 {
+		next := min(y+1, p.Height-1)
+		first, second := p.Pix[y*p.Width:][:p.Width], p.Pix[next*p.Width:][:p.Width]
+		for x, v := range first {
+			pairs[x] = int64(v) | int64(second[x])<<32
+		}
+		for i, k := range ks {
+			in := pairs[k.first:][:len(k.weights)]
+			sum := int64(half)<<32 + half
+			w := k.weights
+			for len(w) >= 4 && len(in) >= 4 {
+				sum += in[0]*int64(w[0]) + in[1]*int64(w[1]) + in[2]*int64(w[2]) + in[3]*int64(w[3])
+				in, w = in[4:], w[4:]
+			}
+			for j, v := range in {
+				sum += v * int64(w[j])
+			}
+			low := int32(sum)
+			out.Pix[y*len(ks)+i], out.Pix[next*len(ks)+i] = sample(low), sample(int32((sum-int64(low))>>32))
 		}
 	}
 	return out

@@ -63,7 +63,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&a.state, "state", state, "`DIR` of the state; also VISION_STATE")
 	flags.StringVar(&a.level, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error (default info for run, none for other commands)")
 	root.AddCommand(a.runCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.describeCommand(), a.doctorCommand(), a.psCommand(), a.generateCommand())
-	root.AddCommand(a.lockCommand(), a.logsCommand(), a.reloadCommand(), a.pluginCommand(), a.rewardCommand(), a.arenaCommand())
+	root.AddCommand(a.lockCommand(), a.logsCommand(), a.reloadCommand(), a.pluginCommand(), a.rewardCommand(), a.arenaCommand(), a.synthCommand())
 	return root
 }
 

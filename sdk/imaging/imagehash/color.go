@@ -1,44 +1,44 @@
 package imagehash
 
-import (
-	"math"
-
-	"github.com/vision19/vision/sdk/imaging"
-)
+import "github.com/vision19/vision/sdk/imaging"
 
 // Color hashes which colours a picture has, 42 bits: 3 for each of 14 shares, which are black (luma below 32), gray (saturation below 85), and
 // the coloured rest in six hues, faint (saturation below 170), then bright (above 170). The first two are shares of all pixels,
 // the others of the coloured ones. It is ImageHash's colorhash with binbits 3.
 func Color(p imaging.Pixels) Hash {
-	rgb, luma := p.RGB().Pix, p.Gray().Pix
-	if len(luma) == 0 {
+	pixels := p.Width * p.Height
+	if pixels == 0 || p.Channels == 0 {
 		return Hash{}
 	}
 	var black, gray int
 	var faint, bright [6]int
 	coloured := 0
-	for i, l := range luma {
-		if l < 32 {
+	if p.Channels == 1 {
+		p = p.RGB()
+	}
+	for i := 0; i+2 < len(p.Pix); i += p.Channels {
+		r, g, b := int(p.Pix[i]), int(p.Pix[i+1]), int(p.Pix[i+2])
+		if 19595*r+38470*g+7471*b+1<<15 < 32<<16 { // luma as Pixels.Gray has it
 			black++
 			continue
 		}
-		hue, saturation := hueSaturation(rgb[3*i], rgb[3*i+1], rgb[3*i+2])
-		if saturation < 85 {
+		high := max(r, g, b)
+		span := high - min(r, g, b)
+		if 3*span < high {
 			gray++
 			continue
 		}
 		coloured++
-		band := min(int(hue)*2/85, 5) // six bands of 42.5
 		switch {
-		case saturation < 170:
-			faint[band]++
-		case saturation > 170:
-			bright[band]++
+		case 3*span < 2*high:
+			faint[band(r, g, b, high, span)]++
+		case 85*span >= 57*high:
+			bright[band(r, g, b, high, span)]++
 		}
 	}
 	var h Hash
-	h.share(black, len(luma))
-	h.share(gray, len(luma))
+	h.share(black, pixels)
+	h.share(gray, pixels)
 	for _, counts := range [][6]int{faint, bright} {
 		for _, n := range counts {
 			h.share(n, max(coloured, 1))
@@ -55,26 +55,24 @@ func (h *Hash) share(n, of int) {
 	h.push(v%2 == 1)
 }
 
-// hueSaturation is Pillow's conversion to HSV (libImaging Convert.c), hue and saturation from 0 to 255: single precision where
-// Pillow stores it, double between.
-func hueSaturation(r, g, b byte) (hue, saturation byte) {
-	high, low := max(r, g, b), min(r, g, b)
-	if high == low {
-		return 0, 0
-	}
-	span := float32(high - low)
-	s := span / float32(high)
-	rc, gc, bc := float32(high-r)/span, float32(high-g)/span, float32(high-b)/span
-	var h float32
+// band is the hue in six bands of 42.5 out of 255, of a colour whose channels lie in a span > 0 below high: that of its highest channel, or
+// one of the two before where the next channel is below the previous one. Hues are Pillow's, which are cut to whole numbers.
+func band(r, g, b, high, span int) int {
+	band, d := 4, r-g
 	switch high {
 	case r:
-		h = bc - gc
+		band, d = 6, g-b
 	case g:
-		h = float32(2 + float64(rc) - float64(bc))
-	default:
-		h = float32(4 + float64(gc) - float64(rc))
+		band, d = 2, b-r
 	}
-	turn := float64(h)/6 + 1
-	h = float32(turn - math.Floor(turn)) // turn is positive
-	return byte(float64(h) * 255), byte(float64(s) * 255)
+	if d < 0 {
+		band--
+		if 85*(span+d) < span {
+			band--
+		}
+	}
+	if band == 6 { // red on both sides
+		return 0
+	}
+	return band
 }

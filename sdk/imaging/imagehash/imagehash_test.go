@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -167,6 +168,30 @@ func TestHashes_of_nothing_have_no_bits(t *testing.T) {
 	}
 }
 
+// hueSaturation is Pillow's conversion to HSV (libImaging Convert.c), hue and saturation from 0 to 255: single precision where
+// Pillow stores it, double between.
+func hueSaturation(r, g, b byte) (hue, saturation byte) {
+	high, low := max(r, g, b), min(r, g, b)
+	if high == low {
+		return 0, 0
+	}
+	span := float32(high - low)
+	s := span / float32(high)
+	rc, gc, bc := float32(high-r)/span, float32(high-g)/span, float32(high-b)/span
+	var h float32
+	switch high {
+	case r:
+		h = bc - gc
+	case g:
+		h = float32(2 + float64(rc) - float64(bc))
+	default:
+		h = float32(4 + float64(gc) - float64(rc))
+	}
+	turn := float64(h)/6 + 1
+	h = float32(turn - math.Floor(turn)) // turn is positive
+	return byte(float64(h) * 255), byte(float64(s) * 255)
+}
+
 func TestColor_has_Pillows_hue_and_saturation(t *testing.T) {
 	g := readGolden(t)
 	i := 0
@@ -183,6 +208,37 @@ func TestColor_has_Pillows_hue_and_saturation(t *testing.T) {
 	}
 	if i != len(g.Hue) {
 		t.Errorf("%d colours of %d", i, len(g.Hue))
+	}
+}
+
+// Hue depends on the span and on where the middle channel lies in it, saturation on the span and the highest channel: the lowest channel at 0
+// and the highest at 255 show all of both.
+func TestColor_bounds_its_bands_where_Pillows_hue_and_saturation_do(t *testing.T) {
+	for high := 1; high < 256; high++ {
+		for middle := range high + 1 {
+			for _, c := range [][3]int{{high, middle, 0}, {high, 0, middle}, {middle, high, 0}, {0, high, middle}, {middle, 0, high}, {0, middle, high}} {
+				hue, _ := hueSaturation(byte(c[0]), byte(c[1]), byte(c[2]))
+				if got, want := band(c[0], c[1], c[2], high, high), min(int(hue)*2/85, 5); got != want {
+					t.Fatalf("%v: band %d, want %d", c, got, want)
+				}
+			}
+			span := high - middle
+			_, s := hueSaturation(byte(high), byte(middle), byte(middle))
+			if (3*span < high) != (s < 85) || (3*span < 2*high) != (s < 170) || (85*span >= 57*high) != (s > 170) {
+				t.Fatalf("%d from %d: saturation %d", span, high, s)
+			}
+		}
+	}
+}
+
+func TestWavelet_decides_by_sums_as_PyWavelets_does_step_by_step(t *testing.T) {
+	for _, kind := range []string{"blobs", "soft", "dark", "ramp", "squares", "wrap", "disc"} {
+		for _, side := range []int{8, 16, 64, 128} {
+			p := picture(kind, 1, side, side)
+			if got, want := Wavelet(p), stepwise(small(p, side, side), side); got != want {
+				t.Errorf("%s of %d px: %v, want %v", kind, side, got, want)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package imagehash
 
 import (
 	"math"
+	"slices"
 
 	"github.com/vision19/vision/sdk/imaging"
 )
@@ -9,8 +10,8 @@ import (
 // Wavelet hashes 8 x 8 blocks of gray pixels, 64 bits: set where the low band of the Haar transform is above its median. The picture is scaled
 // to the power of two below its shorter side, at least 8, and its mean is removed first (whash with mode haar and remove_max_haar_ll).
 //
-// The low band is the sum of a block but for a factor, so sums would do, were it not for blocks that equal the median: there PyWavelets'
-// rounding decides. It is repeated here step by step: down to one value, that set to 0, up again, and down to 8 x 8.
+// The low band is the sum of a block but for a factor and a constant, so the blocks' sums decide, unless two of them are their median: then
+// PyWavelets' rounding decides.
 func Wavelet(p imaging.Pixels) Hash {
 	side := 8
 	for side*2 <= min(p.Width, p.Height) {
@@ -20,6 +21,31 @@ func Wavelet(p imaging.Pixels) Hash {
 	if len(pix) == 0 {
 		return Hash{}
 	}
+	var sums [64]int
+	block := side / 8
+	for y := range side {
+		for x := range 8 {
+			sum := 0
+			for _, v := range pix[y*side+x*block:][:block] {
+				sum += int(v)
+			}
+			sums[y/block*8+x] += sum
+		}
+	}
+	sorted := sums
+	slices.Sort(sorted[:])
+	if sorted[31] == sorted[32] {
+		return stepwise(pix, side)
+	}
+	var h Hash
+	for _, sum := range sums {
+		h.push(sum > sorted[31])
+	}
+	return h
+}
+
+// stepwise repeats PyWavelets' arithmetic: down to one value, that set to 0, up again, and down to 8 x 8.
+func stepwise(pix []byte, side int) Hash {
 	b := bands{side: side, values: make([]float64, side*side), spare: make([]float64, side*side)}
 	for i, v := range pix {
 		b.values[i] = float64(v) / 255
