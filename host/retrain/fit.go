@@ -41,7 +41,9 @@ func fit(ctx context.Context, python string, all []rows.Row, weights map[string]
 	path := func(name string) string { return filepath.Join(dir, name) }
 	var header, data bytes.Buffer
 	err = rows.Write(&header, &data, all, weights)
-	err = errors.Join(err, os.WriteFile(path("fit.py"), fitScript, 0o600), os.WriteFile(path("rows.json"), header.Bytes(), 0o600), os.WriteFile(path("rows.f32"), data.Bytes(), 0o600))
+	for name, content := range map[string][]byte{"fit.py": fitScript, "rows.json": header.Bytes(), "rows.f32": data.Bytes()} {
+		err = errors.Join(err, os.WriteFile(path(name), content, 0o600))
+	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("train: %w", err)
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Has XGBoost learn which pairs are the same: python3 fit.py ROWS.json MODEL.json
 
-Trains on the pairs whose prompt is not held out and whose kind is not held out either. Trees may only fall as a difference grows
+ROWS.f32 has the rows. Trains on those whose prompt is not held out and whose kind is not held out either. Trees may only fall as a difference grows
 (monotone constraints): more of a difference never makes two pictures more alike, which the original's model does not hold.
 """
 import json

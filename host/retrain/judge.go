@@ -41,13 +41,12 @@ type Contest struct {
 
 // side is one of the two models with what it says of held-out pairs.
 type side struct {
-	model        *compare.Model
 	card         compare.Card  // with the rates on the base set, then on audited pairs
 	base, audits []rows.Scored // held out
 }
 
 func newSide(m *compare.Model, base, audits []rows.Row) (s side, err error) {
-	s.model, s.card = m, m.Card()
+	s.card = m.Card()
 	if s.base, err = rows.Score(m, base); err != nil {
 		return s, err
 	}
@@ -145,11 +144,11 @@ func contest(ctx context.Context, o arena.Options, current, candidate side) (out
 		if err := rows.WriteGallery(&gallery, s.card, s.all()); err != nil {
 			return nil, nil, err
 		}
-		if o.Gallery, err = arena.Read(&gallery); err != nil {
-			return nil, nil, err
+		if o.Gallery, err = arena.Read(&gallery); err == nil {
+			reports[i], err = arena.Run(ctx, o)
 		}
-		if reports[i], err = arena.Run(ctx, o); err != nil {
-			return nil, nil, err
+		if err != nil {
+			return nil, nil, fmt.Errorf("the arena: %w", err)
 		}
 	}
 	for i, b := range reports[1].Strategies {

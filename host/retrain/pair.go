@@ -18,7 +18,7 @@ type Pair struct {
 	Time     time.Time          `json:"time"`
 	Kind     compare.Kind       `json:"kind"`             // image or strict
 	Request  string             `json:"request"`          // its identifier
-	Prompt   string             `json:"prompt,omitempty"` // decides whether the pair is held out; where there is none, the request does
+	Prompt   string             `json:"prompt,omitempty"` // its checksum decides whether the pair is held out; without it, that of the request does
 	Same     bool               `json:"same"`             // whether they come from the same parameters
 	Source   string             `json:"source"`           // what labelled it: audit
 	What     string             `json:"what,omitempty"`   // what is known of the answer that is not the truth

@@ -61,7 +61,7 @@ type Report struct {
 	Current   *Figures     `json:"current"`
 	Candidate *Figures     `json:"candidate"` // nil when there was nothing to learn; without a name unless it is in use
 	Lines     []Line       `json:"kinds"`
-	Contests  []Contest    `json:"arena"` // nil when it has lost before, or when the arena has no pictures of the kind
+	Contests  []Contest    `json:"arena"` // none when it has lost before, or when the arena has no pictures of the kind
 	Warnings  []string     `json:"warnings"`
 }
 
@@ -74,7 +74,7 @@ type weighing struct {
 // Retrain trains a candidate on the base set and the store's pairs, and puts it in use when it does better than the model in use, both on held-out pairs
 // and in the arena. It is the only thing that trains. The error is ErrPython without XGBoost, or the context's.
 func (s *Store) Retrain(ctx context.Context, o Options) (r Report, err error) {
-	r = Report{Kind: o.Kind, Outcome: Kept, DryRun: o.DryRun}
+	r = Report{Kind: o.Kind, Outcome: Kept, DryRun: o.DryRun, Reasons: []string{}, Lines: []Line{}, Contests: []Contest{}, Warnings: []string{}}
 	o = o.defaults()
 	base := o.Base
 	if len(base) == 0 {
@@ -149,13 +149,15 @@ func (s *Store) challenge(ctx context.Context, o Options, r *Report, current sid
 		return err
 	}
 	figures := candidate.figures("")
-	r.Candidate, r.Lines, r.Reasons = &figures, lines(current, candidate), faults(current, candidate)
+	r.Candidate, r.Lines, r.Reasons = &figures, lines(current, candidate), append(r.Reasons, faults(current, candidate)...)
 	if len(r.Reasons) > 0 {
 		return nil
 	}
 	if o.Kind == compare.Image { // the only kind of which the arena has strategies
 		o.Progress(fmt.Sprintf("%s: both models judge in the arena", o.Kind))
-		if r.Contests, r.Reasons, err = contest(ctx, o.arena, current, candidate); err != nil || len(r.Reasons) > 0 {
+		contests, reasons, err := contest(ctx, o.arena, current, candidate)
+		r.Contests, r.Reasons = contests, append(r.Reasons, reasons...)
+		if err != nil || len(reasons) > 0 {
 			return err
 		}
 	}

@@ -87,6 +87,9 @@ func (s *Store) Append(pairs ...Pair) (err error) {
 	return nil
 }
 
+// maxWarnings bounds what Pairs warns of one by one: a person reads it.
+const maxWarnings = 20
+
 // Pairs reads all pairs. What is no pair is left out and named by its line.
 func (s *Store) Pairs() (pairs []Pair, warnings []error, err error) {
 	text, err := readAtMost(s.pairs(), MaxPairs)
@@ -110,6 +113,9 @@ func (s *Store) Pairs() (pairs []Pair, warnings []error, err error) {
 		default:
 			warnings = append(warnings, fmt.Errorf("%s: line %d is left out: %w", s.pairs(), number, err))
 		}
+	}
+	if more := len(warnings) - maxWarnings; more > 0 {
+		warnings = append(warnings[:maxWarnings], fmt.Errorf("%s: %d more lines are left out", s.pairs(), more))
 	}
 	return pairs, warnings, nil
 }

@@ -1,6 +1,7 @@
 package retrain
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,6 +98,12 @@ func TestStore_survives_a_line_that_a_crash_has_cut_off(t *testing.T) {
 		}
 	}
 	if _, warnings := stored(t, s); !strings.Contains(warnings, "line 2 is left out: not a labelled pair") {
+		t.Error(warnings)
+	}
+	if err := os.WriteFile(s.pairs(), bytes.Repeat([]byte("x\n"), 50), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, warnings := stored(t, s); strings.Count(warnings, "line ") != maxWarnings || !strings.Contains(warnings, "30 more lines are left out") {
 		t.Error(warnings)
 	}
 }
