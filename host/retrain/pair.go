@@ -113,7 +113,7 @@ const auditWeight = 5
 func weights(base, audits []rows.Row) map[string]float64 {
 	count := func(all []rows.Row, label rows.Label) (n float64) {
 		for _, r := range all {
-			if !r.HeldOut && r.Label == label {
+			if r.Trains() && r.Label == label {
 				n++
 			}
 		}

@@ -174,10 +174,10 @@ func (s *Store) challenge(ctx context.Context, o Options, r *Report, current sid
 	return s.Use(o.Kind, figures.Name)
 }
 
-// trained counts the rows of the base set that train.
+// trained counts the rows that train.
 func trained(base []rows.Row) (n int) {
 	for _, r := range base {
-		if !r.HeldOut && r.Label != rows.Reported {
+		if r.Trains() {
 			n++
 		}
 	}

@@ -37,6 +37,11 @@ type Row struct {
 // unseen are the kinds that no model is trained on: what is said of them is said of cheats and of noise that nobody has thought of.
 var unseen = []string{"edited", "blended", "fp16", "tile"}
 
+// Trains tells whether fit.py learns from the row.
+func (r Row) Trains() bool {
+	return !r.HeldOut && r.Label != Reported && !slices.Contains(unseen, r.Kind)
+}
+
 // HeldOut tells by the prompt, so that no picture of it is on both sides. One in three is.
 func HeldOut(prompt string) bool { return crc32.ChecksumIEEE([]byte(prompt))%3 == 0 }
 
