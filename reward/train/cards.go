@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/vision19/vision/reward/compare"
+	"github.com/vision19/vision/reward/rows"
 )
 
 // about says of each kind of model what the numbers do not.
@@ -46,7 +47,7 @@ The renders are of the bundled tiny models on a CPU; half precision is rounded i
 			case r.Unseen:
 				seen = "no"
 			}
-			if b, ok := bars[c.Kind][r.Kind]; ok {
+			if b, barred := rows.Bar(c.Kind, r.Kind); barred {
 				bar = fmt.Sprintf("%g", b)
 			}
 			fmt.Fprintf(&page, "| %s | %s | %s | %d | %d | %.2g | %.2g | %s |\n", r.Kind, is, seen, r.Pairs, r.Wrong, float64(r.Wrong)/float64(r.Pairs), r.Upper, bar)

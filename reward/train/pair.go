@@ -15,13 +15,14 @@ import (
 	"slices"
 
 	"github.com/vision19/vision/reward/compare"
+	"github.com/vision19/vision/reward/rows"
 	"github.com/vision19/vision/sdk/imaging"
 )
 
 // answer is one picture that a miner may send.
 type answer struct {
 	kind   string
-	label  int
+	label  rows.Label
 	pixels imaging.Pixels
 	*compare.Picture
 }
@@ -42,7 +43,7 @@ func pair(ctx context.Context, o options) error {
 	for i := range numbers {
 		numbers[i] = i
 	}
-	var image rows
+	var image collection
 	done := newProgress("pair", len(all))
 	err = each(ctx, o.workers, numbers, func(i int) error {
 		defer done.step()
@@ -60,7 +61,7 @@ func pair(ctx context.Context, o options) error {
 }
 
 // pairOne makes the rows of one request; of one that was refused there are none.
-func pairOne(ctx context.Context, o options, h *host, cache *cache, number int, r request) ([]row, error) {
+func pairOne(ctx context.Context, o options, h *host, cache *cache, number int, r request) ([]rows.Row, error) {
 	answers, prompt, err := answersTo(o, cache, number, r)
 	if err != nil || answers == nil {
 		return nil, err
@@ -68,13 +69,13 @@ func pairOne(ctx context.Context, o options, h *host, cache *cache, number int, 
 	if err := embed(ctx, h, answers); err != nil {
 		return nil, fmt.Errorf("%s %d: %w", r.Endpoint, r.Number, err)
 	}
-	return pairs(number, heldOut(prompt), answers)
+	return pairs(number, rows.HeldOut(prompt), answers)
 }
 
 // pairs compares the answers to one request.
-func pairs(number int, held bool, answers []answer) (out []row, err error) {
+func pairs(number int, held bool, answers []answer) (out []rows.Row, err error) {
 	for i, a := range answers {
-		if a.label != honest {
+		if a.label != rows.Honest {
 			continue
 		}
 		for _, b := range answers[i+1:] {
@@ -83,11 +84,11 @@ func pairs(number int, held bool, answers []answer) (out []row, err error) {
 				return nil, fmt.Errorf("%s and %s: %w", a.kind, b.kind, err)
 			}
 			kind := b.kind
-			if b.label == honest {
+			if b.label == rows.Honest {
 				i := slices.IndexFunc(noises, func(n string) bool { return n == a.kind || n == b.kind })
 				kind = noises[i]
 			}
-			out = append(out, row{number, held, kind, b.label, f})
+			out = append(out, rows.Row{Request: number, HeldOut: held, Kind: kind, Label: b.label, Features: f})
 		}
 	}
 	return out, nil
@@ -133,17 +134,17 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 		if p.Width != original.Width || p.Height != original.Height {
 			p = p.Resize(original.Width, original.Height, imaging.Bicubic)
 		}
-		label := cheat
+		label := rows.Cheat
 		if x.honest {
-			label = honest
+			label = rows.Honest
 		} else if reportedKinds[x.kind] {
-			label = reported
+			label = rows.Reported
 		}
 		found[x.kind] = p
 		out = append(out, answer{kind: x.kind, label: label, pixels: p})
 	}
 	rng := randomness(o, r, "derived")
-	out = slices.Insert(out, 1, answer{kind: lossless, label: honest, pixels: original})
+	out = slices.Insert(out, 1, answer{kind: lossless, label: rows.Honest, pixels: original})
 	out = append(out, answer{kind: "cached", pixels: cache.nearest(number)}, answer{kind: "cropped", pixels: cropped(rng, original)}, answer{kind: "edited", pixels: edited(rng, original)})
 	if other, ok := found["other-prompt"]; ok { // the safety check may have refused it
 		out = append(out, answer{kind: "blended", pixels: blended(original, other, 0.2)})
@@ -152,8 +153,8 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 	return out, prompt, nil
 }
 
-func rank(label int) int {
-	if label == honest {
+func rank(label rows.Label) int {
+	if label == rows.Honest {
 		return 0
 	}
 	return 1

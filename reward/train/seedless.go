@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/vision19/vision/reward/compare"
+	"github.com/vision19/vision/reward/rows"
 	"github.com/vision19/vision/sdk/imaging"
 )
 
@@ -46,7 +47,7 @@ func pairSeedless(ctx context.Context, o options, h *host) error {
 	for i := range numbers {
 		numbers[i] = i
 	}
-	var strict, embedding rows
+	var strict, embedding collection
 	done := newProgress("pair, without a seed", n)
 	err := each(ctx, o.workers, numbers, func(i int) error {
 		defer done.step()
@@ -59,15 +60,15 @@ func pairSeedless(ctx context.Context, o options, h *host) error {
 		if err != nil {
 			return err
 		}
-		rows, err := upscaled(ctx, h, rng, i, input, other)
+		more, err := upscaled(ctx, h, rng, i, input, other)
 		if err != nil {
 			return fmt.Errorf("upscale %d: %w", i, err)
 		}
-		strict.add(rows...)
-		if rows, err = embedded(ctx, h, rng, i, input, other); err != nil {
+		strict.add(more...)
+		if more, err = embedded(ctx, h, rng, i, input, other); err != nil {
 			return fmt.Errorf("clip-embed %d: %w", i, err)
 		}
-		embedding.add(rows...)
+		embedding.add(more...)
 		return nil
 	})
 	if err != nil {
@@ -80,7 +81,7 @@ func pairSeedless(ctx context.Context, o options, h *host) error {
 }
 
 // upscaled makes the rows of one picture that is to be enlarged.
-func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, other imaging.Pixels) ([]row, error) {
+func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, other imaging.Pixels) ([]rows.Row, error) {
 	scale := pick(rng, 2, 4)
 	sent := perturbed(rng, input)
 	ask := func(block string, p imaging.Pixels, scale int) (imaging.Pixels, error) {
@@ -92,7 +93,7 @@ func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, o
 		return out.RGB(), err
 	}
 	var answers []answer
-	add := func(kind string, label int, p imaging.Pixels, err error) error {
+	add := func(kind string, label rows.Label, p imaging.Pixels, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
@@ -102,8 +103,8 @@ func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, o
 	}
 	for _, b := range []struct {
 		block string
-		label int
-	}{{"reference", honest}, {"plain", honest}, {"half", honest}, {"tile", honest}, {"int8", reported}} {
+		label rows.Label
+	}{{"reference", rows.Honest}, {"plain", rows.Honest}, {"half", rows.Honest}, {"tile", rows.Honest}, {"int8", rows.Reported}} {
 		p, err := ask(b.block, sent, scale)
 		if err := add(b.block, b.label, p, err); err != nil {
 			return nil, err
@@ -111,19 +112,19 @@ func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, o
 	}
 	original := answers[0].pixels
 	low, err := ask("reference", sent.Resize(max(1, sent.Width/2), max(1, sent.Height/2), imaging.Lanczos), scale)
-	if err := add("low-res", cheat, low.Resize(original.Width, original.Height, imaging.Bicubic), err); err != nil {
+	if err := add("low-res", rows.Cheat, low.Resize(original.Width, original.Height, imaging.Bicubic), err); err != nil {
 		return nil, err
 	}
 	otherScale, err := ask("reference", sent, 6-scale)
-	if err := add("other-scale", cheat, otherScale.Resize(original.Width, original.Height, imaging.Bicubic), err); err != nil {
+	if err := add("other-scale", rows.Cheat, otherScale.Resize(original.Width, original.Height, imaging.Bicubic), err); err != nil {
 		return nil, err
 	}
 	replayed, err := ask("reference", perturbed(rng, input), scale)
-	if err := add("replayed", reported, replayed, err); err != nil {
+	if err := add("replayed", rows.Reported, replayed, err); err != nil {
 		return nil, err
 	}
 	otherInput, err := ask("reference", other.Resize(sent.Width, sent.Height, imaging.Bicubic), scale)
-	if err := add("other-input", cheat, otherInput, err); err != nil {
+	if err := add("other-input", rows.Cheat, otherInput, err); err != nil {
 		return nil, err
 	}
 	for _, x := range []answer{
@@ -133,31 +134,31 @@ func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, o
 		{kind: "edited", pixels: edited(rng, original)},
 		{kind: "blended", pixels: blended(original, sent, 0.5)}, // with the cheap enlargement
 	} {
-		if err := add(x.kind, cheat, x.pixels, nil); err != nil {
+		if err := add(x.kind, rows.Cheat, x.pixels, nil); err != nil {
 			return nil, err
 		}
 	}
-	return pairs(number, heldOut(strconv.Itoa(number)), answers)
+	return pairs(number, rows.HeldOut(strconv.Itoa(number)), answers)
 }
 
 // embedded makes the rows of one picture that is to be embedded: their only feature is the cosine's distance from 1.
-func embedded(ctx context.Context, h *host, rng *rand.Rand, number int, input, other imaging.Pixels) ([]row, error) {
+func embedded(ctx context.Context, h *host, rng *rand.Rand, number int, input, other imaging.Pixels) ([]rows.Row, error) {
 	sent := perturbed(rng, input)
 	type vector struct {
 		kind  string
-		label int
+		label rows.Label
 		v     []float32
 	}
 	var all []vector
 	for _, x := range []struct {
 		kind, block string
-		label       int
+		label       rows.Label
 		pixels      imaging.Pixels
 	}{
-		{reference, "reference", honest, sent}, {"plain", "plain", honest, sent}, {"half", "half", honest, sent}, {"int8", "int8", reported, sent},
-		{"low-res", "reference", cheat, sent.Resize(max(1, sent.Width/4), max(1, sent.Height/4), imaging.Lanczos)},
-		{"replayed", "reference", reported, perturbed(rng, input)}, {"other-input", "reference", cheat, other}, {"cropped", "reference", cheat, cropped(rng, sent)},
-		{"edited", "reference", cheat, edited(rng, sent)}, {"blended", "reference", cheat, blended(sent, other, 0.2)},
+		{reference, "reference", rows.Honest, sent}, {"plain", "plain", rows.Honest, sent}, {"half", "half", rows.Honest, sent}, {"int8", "int8", rows.Reported, sent},
+		{"low-res", "reference", rows.Cheat, sent.Resize(max(1, sent.Width/4), max(1, sent.Height/4), imaging.Lanczos)},
+		{"replayed", "reference", rows.Reported, perturbed(rng, input)}, {"other-input", "reference", rows.Cheat, other}, {"cropped", "reference", rows.Cheat, cropped(rng, sent)},
+		{"edited", "reference", rows.Cheat, edited(rng, sent)}, {"blended", "reference", rows.Cheat, blended(sent, other, 0.2)},
 	} {
 		v, err := h.embed(ctx, "clip-embed-"+x.block, []imaging.Pixels{x.pixels})
 		if err != nil {
@@ -165,13 +166,13 @@ func embedded(ctx context.Context, h *host, rng *rand.Rand, number int, input, o
 		}
 		all = append(all, vector{x.kind, x.label, v[0]})
 	}
-	var out []row
+	var out []rows.Row
 	for i, a := range all {
 		for _, b := range all[i+1:] {
-			if a.label == honest {
+			if a.label == rows.Honest {
 				f := make([]float64, len(compare.Names()))
 				f[len(f)-1] = 1 - compare.Cosine(a.v, b.v)
-				out = append(out, row{number, heldOut(strconv.Itoa(number)), b.kind, b.label, f})
+				out = append(out, rows.Row{Request: number, HeldOut: rows.HeldOut(strconv.Itoa(number)), Kind: b.kind, Label: b.label, Features: f})
 			}
 		}
 	}

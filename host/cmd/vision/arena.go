@@ -107,11 +107,11 @@ func printArena(r arena.Report) error {
 	}
 	fmt.Fprintln(w, heads+"\tV2\t95 %")
 	for _, s := range r.Strategies {
-		bar, holds := "", func(bool) string { return "" }
+		holds := func(bool) string { return "" }
 		if s.Bar != nil {
-			bar, holds = fmt.Sprintf("%s %.2f", strings.Fields(s.Rule)[1], *s.Bar), yesNo
+			holds = yesNo
 		}
-		fmt.Fprintf(w, "%s\t%.3f\t%s\t%s\t%s", s.Name, s.Weight, interval(s.Result), bar, holds(s.Holds))
+		fmt.Fprintf(w, "%s\t%.3f\t%s\t%s\t%s", s.Name, s.Weight, interval(s.Result), barOf(s.Rule, s.Bar), holds(s.Holds))
 		if off := s.ReferencesOff; off != nil {
 			fmt.Fprintf(w, "\t%.3f\t%s\t%s", off.Weight, interval(*off), holds(off.Holds))
 		}
@@ -121,6 +121,14 @@ func printArena(r arena.Report) error {
 }
 
 func interval(r arena.Result) string { return fmt.Sprintf("%.3f..%.3f", r.Low, r.High) }
+
+// barOf is a strategy's bar; one that is held to nothing has none.
+func barOf(rule string, bar *float64) string {
+	if bar == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %.2f", strings.Fields(rule)[1], *bar)
+}
 
 func yesNo(holds bool) string {
 	if holds {

@@ -24,7 +24,7 @@ func (a *app) rewardCommand() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.rewardCompareCommand(), a.rewardPredictCommand())
+	c.AddCommand(a.rewardCompareCommand(), a.rewardPredictCommand(), a.rewardRetrainCommand(), a.rewardModelsCommand(), a.rewardUseCommand())
 	return c
 }
 

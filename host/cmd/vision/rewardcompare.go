@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 type comparison struct {
 	kind  string
 	model string
+	store string
 	tau   float64
 }
 
@@ -26,7 +28,8 @@ func (a *app) rewardCompareCommand() *cobra.Command {
 		Use:   "compare A.png B.png",
 		Short: "Tell whether two pictures come from the same parameters",
 		Long: "Compares two pictures as a validator compares the answers of two miners, but without CLIP embeddings. The shipped model of the kind decides:\n" +
-			"image for endpoints that draw a seed, strict for those that do not, such as upscale. --model names another one, in XGBoost's JSON.",
+			"image for endpoints that draw a seed, strict for those that do not, such as upscale. --store takes the model in use of a validator's store,\n" +
+			"--model any, in XGBoost's JSON.",
 		Args: exactArgs(2, "A.png B.png"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := ask.load()
@@ -52,7 +55,8 @@ func (a *app) rewardCompareCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&ask.kind, "kind", string(compare.Image), "`KIND` of endpoint: image or strict")
 	flags.StringVar(&ask.model, "model", "", "another model's `FILE`")
-	flags.Float64Var(&ask.tau, "tau", 0, "`PROBABILITY` from which two are the same (default the shipped model's; 0.5 of another)")
+	storeFlag(c, &ask.store)
+	flags.Float64Var(&ask.tau, "tau", 0, "`PROBABILITY` from which two are the same (default the model's own; 0.5 with --model)")
 	return c
 }
 
@@ -61,8 +65,11 @@ func (q comparison) load() (*compare.Model, error) {
 	if q.tau < 0 || q.tau >= 1 {
 		return nil, fmt.Errorf("--tau is %g, it must lie between 0 and 1", q.tau)
 	}
+	if q.model != "" && q.store != "" {
+		return nil, errors.New("--model and --store both name a model")
+	}
 	if q.model == "" {
-		m, err := compare.Shipped(compare.Kind(q.kind))
+		m, err := q.current()
 		if err != nil || q.tau == 0 {
 			return m, err
 		}
@@ -81,6 +88,19 @@ func (q comparison) load() (*compare.Model, error) {
 		return nil, fmt.Errorf("%s: %w", q.model, err)
 	}
 	return m, nil
+}
+
+// current is the model in use of the store, or without one the shipped model.
+func (q comparison) current() (*compare.Model, error) {
+	if q.store == "" {
+		return compare.Shipped(compare.Kind(q.kind))
+	}
+	s, err := openStore(q.store)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := s.Current(compare.Kind(q.kind))
+	return m, err
 }
 
 // readPicture reads a file of at most what a result of an endpoint may have.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Has XGBoost learn which pairs are the same: python3 fit.py ROWS.json MODEL.json
 
-Trains on the pairs whose prompt is not held out and whose kind is not held out either. Trees may only fall as a difference grows
+ROWS.f32 has the rows. Trains on those whose prompt is not held out and whose kind is not held out either. Trees may only fall as a difference grows
 (monotone constraints): more of a difference never makes two pictures more alike, which the original's model does not hold.
 """
 import json
@@ -20,18 +20,18 @@ PARAMETERS = {
 }
 
 
-def weighted(x, y, rng):
+def weighted(x, y, w, rng):
     """What is trained on: whole rows, rows of hosts without CLIP, and claims, which have hashes and CLIP alone. Both labels weigh the same."""
     without, claims = x.copy(), x.copy()
     without[:, -1] = np.nan
     claims[:, 4:-1] = np.nan
     some = rng.random(len(x)) < 0.3
-    x, y = np.concatenate([x, without, claims[some]]), np.concatenate([y, y, y[some]])
-    return x, y, np.where(y == HONEST, 0.5 / np.mean(y == HONEST), 0.5 / np.mean(y == CHEAT))
+    x, y, w = np.concatenate([x, without, claims[some]]), np.concatenate([y, y, y[some]]), np.concatenate([w, w, w[some]])
+    return x, y, w * np.where(y == HONEST, 0.5 / (w[y == HONEST].sum() / w.sum()), 0.5 / (w[y == CHEAT].sum() / w.sum()))
 
 
-def train(x, y, names, rng):
-    x, y, weight = weighted(x, y, rng)
+def train(x, y, w, names, rng):
+    x, y, weight = weighted(x, y, w, rng)
     data = xgb.DMatrix(x, label=y, weight=weight, missing=np.nan, feature_names=names)
     constraints = "(" + ",".join(["-1"] * len(names)) + ")"
     return xgb.train({**PARAMETERS, "monotone_constraints": constraints}, data, num_boost_round=ROUNDS)
@@ -41,13 +41,13 @@ def margins(model, x, names):
     return model.predict(xgb.DMatrix(x, missing=np.nan, feature_names=names), output_margin=True)
 
 
-def threshold(x, y, kinds, request, about, rng):
+def threshold(x, y, w, kinds, request, about, rng):
     """tau, from predictions of models that have not seen the request: halfway, in log odds, between what honest pairs nearly always exceed
     and what the nearest cheats nearly never do."""
     out = np.zeros(len(x))
     for fold in range(FOLDS):
         mine = request.astype(int) % FOLDS == fold
-        out[mine] = margins(train(x[~mine], y[~mine], about["features"], rng), x[mine], about["features"])
+        out[mine] = margins(train(x[~mine], y[~mine], w[~mine], about["features"], rng), x[mine], about["features"])
     low = np.quantile(out[y == HONEST], 0.0003)
     near = [np.quantile(out[(y == CHEAT) & (kinds == k)], 0.998) for k in np.unique(kinds[y == CHEAT])]
     middle = (low + max(near)) / 2
@@ -61,9 +61,11 @@ def main(rows, target):
     unseen = [i for i, k in enumerate(about["kinds"]) if k in about["unseen"]]
     seen = data[(data[:, 1] == 0) & (data[:, 3] != REPORTED) & ~np.isin(data[:, 2], unseen)]
     request, kinds, y, x = seen[:, 0], seen[:, 2], seen[:, 3], seen[:, HEAD:]
+    weights = about.get("weights", {})
+    w = np.array([weights.get(k, 1.0) for k in about["kinds"]])[kinds.astype(int)]
     print(f"fit: {len(seen)} pairs, {int((y == HONEST).sum())} of them honest", file=sys.stderr)
-    tau = threshold(x, y, kinds, request, about, np.random.default_rng(1))
-    model = train(x, y, about["features"], np.random.default_rng(2))
+    tau = threshold(x, y, w, kinds, request, about, np.random.default_rng(1))
+    model = train(x, y, w, about["features"], np.random.default_rng(2))
     model.save_model(str(target))
     target.with_suffix(".tau").write_text(f"{tau:.6f}\n")
     gain = model.get_score(importance_type="total_gain")
