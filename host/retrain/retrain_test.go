@@ -207,7 +207,7 @@ func TestWeights_of_audits_never_exceed_those_of_the_base_set(t *testing.T) {
 		held[i].HeldOut = true
 	}
 	for i := range b[:60] {
-		b[i].Kind = "fp16" // no model is trained on it
+		b[i].Kind = "plain" // no model is trained on it
 	}
 	if w := weights(b, append(held, label(20, rows.Honest)...)); w[auditedSame] != 2 {
 		t.Errorf("what does not train has no weight: %v", w)

@@ -71,7 +71,9 @@ func Judge(card *compare.Card, scored []Scored) {
 		count(r.Kind, r.Label, wrong)
 		switch r.Label {
 		case Honest:
-			count("honest", Honest, wrong)
+			if r.Kind != Emulated {
+				count("honest", Honest, wrong)
+			}
 			positives = append(positives, r.P)
 		case Cheat:
 			count("all cheats", Cheat, wrong)

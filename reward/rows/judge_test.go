@@ -26,7 +26,7 @@ func TestJudge_counts_by_kind_and_label(t *testing.T) {
 	Judge(&card, s)
 	n := len(s) / 9
 	want := map[string]compare.Rate{
-		"honest": {Same: true, Barred: true, Pairs: 2 * n, Wrong: 1}, "plain": {Same: true, Pairs: n, Wrong: 1}, "fp16": {Same: true, Unseen: true, Pairs: n},
+		"honest": {Same: true, Barred: true, Pairs: 2 * n, Wrong: 1}, "plain": {Same: true, Unseen: true, Pairs: n, Wrong: 1}, "fp16": {Same: true, Pairs: n},
 		"half-steps": {Barred: true, Pairs: n, Wrong: 1}, "all cheats": {Pairs: 6 * n, Wrong: 1}, "int8": {Pairs: n}, "other-seed": {Barred: true, Pairs: n},
 	}
 	if len(card.Rates) != 11 || !card.Rates[0].Same || card.Rates[10].Same {
@@ -85,5 +85,21 @@ func TestLogLoss_leaves_out_what_is_only_reported(t *testing.T) {
 	}
 	if LogLoss(nil) != 0 || math.IsInf(LogLoss([]Scored{{Row{Label: Honest}, 0}}), 1) {
 		t.Error("it is finite")
+	}
+}
+
+func TestJudge_counts_emulated_noise_apart(t *testing.T) {
+	s := scored(made(30), func(Row) float64 { return 0.9 })
+	for i := range s {
+		if s[i].Label == Honest {
+			s[i].Kind, s[i].P = Emulated, 0.1
+		}
+	}
+	card := compare.Card{Name: "image", Kind: compare.Image, Tau: 0.5}
+	Judge(&card, s)
+	for _, r := range card.Rates {
+		if r.Kind == "honest" || r.Kind == Emulated && (!r.Same || r.Wrong != r.Pairs || r.Barred) {
+			t.Errorf("%+v", r)
+		}
 	}
 }

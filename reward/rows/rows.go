@@ -35,7 +35,14 @@ type Row struct {
 }
 
 // unseen are the kinds that no model is trained on: what is said of them is said of cheats and of noise that nobody has thought of.
-var unseen = []string{"edited", "blended", "fp16", "tile"}
+var unseen = []string{"edited", "blended", "plain", "tile"}
+
+// Unseen tells whether no model is trained on a kind.
+func Unseen(kind string) bool { return slices.Contains(unseen, kind) }
+
+// Emulated is a kind of honest pairs that is trained on and counted apart: half precision in every single operation, rounded in software. No GPU has
+// shown yet whether its noise is as strong.
+const Emulated = "half"
 
 // Trains tells whether fit.py learns from the row.
 func (r Row) Trains() bool {
@@ -49,6 +56,7 @@ func HeldOut(prompt string) bool { return crc32.ChecksumIEEE([]byte(prompt))%3 =
 type about struct {
 	Kinds    []string           `json:"kinds"`
 	Unseen   []string           `json:"unseen"`
+	Apart    []string           `json:"apart"` // honest, but the threshold is not set by it
 	Features []string           `json:"features"`
 	Rows     int                `json:"rows"`
 	Weights  map[string]float64 `json:"weights,omitempty"` // of a kind's rows in training; 1 where it is missing
@@ -75,7 +83,7 @@ func kindsOf(all []Row) (kinds []string) {
 
 // Write writes a table as fit.py reads it: JSON, and little-endian float32. Weights are by kind and may be nil.
 func Write(header, data io.Writer, all []Row, weights map[string]float64) error {
-	t := about{Kinds: kindsOf(all), Unseen: unseen, Features: compare.Names(), Rows: len(all), Weights: weights}
+	t := about{Kinds: kindsOf(all), Unseen: unseen, Apart: []string{Emulated}, Features: compare.Names(), Rows: len(all), Weights: weights}
 	out := bufio.NewWriter(data)
 	for _, r := range all {
 		values := []float64{float64(r.Request), 0, float64(slices.Index(t.Kinds, r.Kind)), float64(r.Label)}

@@ -82,6 +82,7 @@ func lowRes(_ *rand.Rand, r request) (request, bool) {
 	if r.Endpoint == "inpaint" || r.Endpoint == "uncrop" {
 		return r, false
 	}
+	before := r.Parameters
 	r.Parameters, r.Images = maps.Clone(r.Parameters), maps.Clone(r.Images)
 	for _, name := range []string{"width", "height"} {
 		if v, ok := r.Parameters[name]; ok {
@@ -91,6 +92,6 @@ func lowRes(_ *rand.Rand, r request) (request, bool) {
 	for name, p := range r.Images {
 		r.Images[name] = p.Resize(max(32, p.Width/2), max(32, p.Height/2), imaging.Lanczos)
 	}
-	smaller := r.Parameters["width"] == nil
-	return r, smaller || r.Parameters["width"].(int64) >= 64
+	_, sized := r.Parameters["width"]
+	return r, !sized || r.Parameters["width"] != before["width"] || r.Parameters["height"] != before["height"]
 }

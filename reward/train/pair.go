@@ -79,6 +79,9 @@ func pairs(number int, held bool, answers []answer) (out []rows.Row, err error) 
 			continue
 		}
 		for _, b := range answers[i+1:] {
+			if !held && (rows.Unseen(a.kind) || rows.Unseen(b.kind)) {
+				continue // whoever it is compared with
+			}
 			f, err := compare.Features(a.Picture, b.Picture)
 			if err != nil {
 				return nil, fmt.Errorf("%s and %s: %w", a.kind, b.kind, err)
@@ -97,8 +100,8 @@ func pairs(number int, held bool, answers []answer) (out []rows.Row, err error) 
 // lossless is a picture that was written anew without loss.
 const lossless = "lossless"
 
-// noises are the kinds of honest answers, besides the reference. The first that has part in a pair names it: nothing of an unseen one is trained on.
-var noises = []string{"fp16", "tile", "half", "plain", lossless}
+// noises are the kinds of honest answers, besides the reference. The first that has part in a pair names it.
+var noises = []string{rows.Emulated, "plain", "tile", "fp16", lossless}
 
 // answersTo collects the answers to a request, the honest ones first; nil when the safety check refused it.
 func answersTo(o options, cache *cache, number int, r request) (out []answer, prompt string, err error) {
@@ -130,6 +133,9 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 		}
 		if x.kind == reference {
 			original = p
+		}
+		if x.kind == "low-res" && p.Width == original.Width && p.Height == original.Height {
+			continue // it could not be any smaller
 		}
 		if p.Width != original.Width || p.Height != original.Height {
 			p = p.Resize(original.Width, original.Height, imaging.Bicubic)

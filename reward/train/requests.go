@@ -100,7 +100,8 @@ func (r request) fill(o options, painted func(number int) (imaging.Pixels, error
 	switch r.Endpoint {
 	case "image-to-image":
 		r.Parameters["image_strength"] = math.Round(rng.Float64()*60) / 100
-	case "inpaint":
+	case "inpaint": // not on a plain ground: painted over in its own colour, every answer would look the same
+		image = scenery(rng, image.Width, image.Height)
 		r.Images["mask"] = mask(rng, image.Width, image.Height)
 	case "scribble":
 		image = imaging.Outline(image)
@@ -113,6 +114,22 @@ func (r request) fill(o options, painted func(number int) (imaging.Pixels, error
 	}
 	r.Images["image"] = image
 	return r, nil
+}
+
+// scenery is a gradient with stripes and grain, as little like what is painted into it as a photo.
+func scenery(rng *rand.Rand, width, height int) imaging.Pixels {
+	p := imaging.Flat(width, height, 0, 0, 0)
+	var from, to, stripe [3]float64
+	for c := range 3 {
+		from[c], to[c], stripe[c] = 255*rng.Float64(), 255*rng.Float64(), 60*rng.Float64()
+	}
+	u, v, period := rng.Float64(), rng.Float64(), 6+20*rng.Float64()
+	for i := range p.Pix {
+		x, y, c := float64(i/3%width), float64(i/3/width), i%3
+		t := (u*x/float64(width) + v*y/float64(height)) / 2
+		p.Pix[i] = byte(max(0, min(255, from[c]+(to[c]-from[c])*t+stripe[c]*math.Sin((u*x-v*y)/period)+16*(rng.Float64()-.5))))
+	}
+	return p
 }
 
 // mask is white where a disc or a box lies.
