@@ -58,7 +58,7 @@ func TestRequest_is_the_same_for_the_same_random_numbers(t *testing.T) {
 		}
 		return digest(t, r)
 	}
-	if make(1) != make(1) || make(1) == make(2) {
+	if first, again := make(1), make(1); first != again || first == make(2) {
 		t.Error("requests do not follow the random numbers")
 	}
 	// A change here changes every request that a seed gives: synthetic requests of old and new validators differ, and nothing else.

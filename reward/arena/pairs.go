@@ -119,10 +119,12 @@ func (f file) pairs() (*Pairs, error) {
 	return p, nil
 }
 
-// Draw takes one of the recorded pairs; for a search the best of many, whose rank is distributed as the largest of so many uniform numbers.
+// Draw takes one of the recorded pairs. For a search it is the best cosine of many, whose rank is distributed as the largest of so many uniform numbers;
+// but where one picture of another seed passes, the request is one of which all do, so that many are no more likely to have one that passes than one is.
 func (p *Pairs) Draw(rng *rand.Rand, kind Kind) Look {
 	if kind == ClipSearch {
-		return p.search[int(float64(len(p.search))*math.Pow(rng.Float64(), 1.0/searched))]
+		best := p.search[int(float64(len(p.search))*math.Pow(rng.Float64(), 1.0/searched))]
+		return Look{Same: p.Draw(rng, OtherSeed).Same, Cosine: best.Cosine}
 	}
 	looks := p.looks[kind]
 	if len(looks) == 0 {

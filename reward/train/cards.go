@@ -33,6 +33,9 @@ The renders are of the bundled tiny models on a CPU; half precision is rounded i
 		} else {
 			fmt.Fprintf(&page, "%d trees; the same from a probability of %.4f on. AUC %.6f.\n\nFeatures: %s.\n\n", c.Trees, c.Tau, c.AUC, strings.Join(c.Features, ", "))
 		}
+		for _, note := range c.Notes {
+			fmt.Fprintf(&page, "**Missed:** %s.\n\n", note)
+		}
 		page.WriteString("| kind | is | trained on | pairs | wrong | rate | at most | bar |\n|---|---|---|---|---|---|---|---|\n")
 		for _, r := range c.Rates {
 			is, seen, bar := "different", "yes", "-"

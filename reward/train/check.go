@@ -58,9 +58,11 @@ func check(_ context.Context, o options) error {
 		}
 		card := m.Card()
 		rows.Judge(&card, scored)
-		if err := report(os.Stdout, card); err != nil {
+		if err := report(os.Stdout, card); err != nil && !o.ship {
 			faults = append(faults, err)
 			continue
+		} else if err != nil {
+			card.Notes = strings.Split(err.Error(), "\n")
 		}
 		if kind == compare.Image {
 			if err := record(card, scored); err != nil {

@@ -18,6 +18,7 @@ type options struct {
 	requests int    // of the image kind
 	seed     uint64
 	workers  int
+	ship     bool // although a bar is missed
 }
 
 // stages in their order. Each goes on from what lies in the work folder.
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&o.requests, "requests", 3000, "how many requests are rendered for pictures")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the requests")
 	flag.IntVar(&o.workers, "workers", 4, "requests that are under way at once")
+	flag.BoolVar(&o.ship, "ship", false, "ship models that miss a bar too; their cards say so")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -54,6 +54,7 @@ func pair(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	tellSame(image.all)
 	if err := image.write(o.work, "image"); err != nil {
 		return err
 	}
