@@ -21,12 +21,8 @@ func Cosine(a, b []float32) float64 {
 	return max(-1, min(1, c))
 }
 
-// DefaultCosine is what two honest embeddings have at least, where a description does not say otherwise: the original's threshold
-// (validation/validator_api_server/similarity_comparisons.py).
-const DefaultCosine = 0.995
-
-// Embeddings compares the vectors of two answers in their order: the least of their cosines. Answers with different numbers of vectors, or without
-// any, have 0.
+// Embeddings compares the vectors of two answers in their order: the least of their cosines. The answers are the same from the description's
+// Output.Cosine on. Different numbers of vectors, or none, have 0.
 func Embeddings(a, b [][]float32) float64 {
 	if len(a) != len(b) || len(a) == 0 {
 		return 0

@@ -22,7 +22,7 @@ type Picture struct {
 	embedding []float32
 }
 
-// MaxPixels bounds the pictures that are compared: twice sdk.DefaultMaxPixels squared by an upscaler's four, as much as a result may hold.
+// MaxPixels bounds the pictures that are compared: 8192 x 8192, as many as a result may hold (sdk.MaxOutput).
 const MaxPixels = 64 << 20
 
 // NewPicture computes what is compared of a picture. The embedding is that of a CLIP image encoder, the same for all pictures that are compared,
