@@ -76,7 +76,8 @@ func (s Seeds) draw(p schema.Parameter, rng *rand.Rand) any {
 			high = schema.Bound(min(*high, *p.Max))
 		}
 	}
-	return p.Uniform(rng, low, high)
+	p.Sampling = &schema.Sampling{Min: low, Max: high}
+	return p.Draw(rng)
 }
 
 // inputs draws what a request is given: all that is required, one of those of which one must be there, and of the rest every other.

@@ -193,7 +193,7 @@ func described() sdk.Description {
 		Endpoint: "text-to-image", Title: "Text to image", Doc: "Draws.", Version: "1.2.3",
 		Inputs: []sdk.Input{
 			{Name: "prompt", Kind: sdk.TextInput, Required: true, MaxCount: 2, MaxLength: 77, Doc: "What to see."},
-			{Name: "image", Kind: sdk.ImageInput, MaxPixels: 1 << 20}, {Name: "mask", Kind: sdk.MaskInput, SameSizeAs: "image"},
+			{Name: "image", Kind: sdk.ImageInput, MaxPixels: 1 << 20, Content: sdk.Lines}, {Name: "mask", Kind: sdk.MaskInput, SameSizeAs: "image"},
 		},
 		OneOf: []string{"prompt", "image"},
 		Parameters: schema.Schema{

@@ -65,6 +65,8 @@ def main(rows, target):
     request, kinds, y, x = seen[:, 0], seen[:, 2], seen[:, 3], seen[:, HEAD:]
     weights = about.get("weights", {})
     w = np.array([weights.get(k, 1.0) for k in about["kinds"]])[kinds.astype(int)]
+    if not (y == HONEST).any() or not (y == CHEAT).any():
+        raise SystemExit("fit: there must be honest pairs and cheats to learn from")
     print(f"fit: {len(seen)} pairs, {int((y == HONEST).sum())} of them honest", file=sys.stderr)
     tau = threshold(x, y, w, kinds, request, about, np.random.default_rng(1))
     model = train(x, y, w, about["features"], np.random.default_rng(2))

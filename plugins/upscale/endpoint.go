@@ -33,7 +33,8 @@ func (e *endpoint) Describe() sdk.Description {
 		Doc:    "Makes an image two or four times as large. Transparency is kept.",
 		Inputs: []sdk.Input{{Name: "image", Kind: sdk.ImageInput, Required: true, MaxPixels: maxPixels, Doc: "What to enlarge."}},
 		Parameters: schema.Schema{
-			{Name: "scale", Type: schema.Int, Allowed: []any{int64(2), int64(4)}, Default: int64(2), Doc: "How many times as wide and as high."},
+			{Name: "scale", Type: schema.Int, Allowed: []any{int64(2), int64(4)}, Default: int64(2), Doc: "How many times as wide and as high.",
+				Sampling: &schema.Sampling{Values: []any{int64(2), int64(4)}}},
 		},
 		Output: sdk.Output{
 			Kind: sdk.ImageOutput, MediaType: sdk.PNG, MaxBytes: maxOutput,

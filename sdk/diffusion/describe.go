@@ -57,7 +57,8 @@ func Size(d Defaults) schema.Schema {
 func Feather(Defaults) schema.Schema {
 	return schema.Schema{{
 		Name: "feather", Type: schema.Int, Min: schema.Bound(0), Max: schema.Bound(64), Default: int64(8),
-		Doc: "Over how many px the painted part takes on its surroundings' colours.",
+		Doc:      "Over how many px the painted part takes on its surroundings' colours.",
+		Sampling: &schema.Sampling{Min: schema.Bound(0), Max: schema.Bound(16)},
 	}}
 }
 

@@ -15,7 +15,7 @@ func FuzzFromDescription(f *testing.F) {
 	for _, d := range []*pb.Description{
 		{},
 		{
-			Endpoint: "fuzz", MemoryBytes: 1<<64 - 1, OneOf: []string{"a"}, Inputs: []*pb.Input{nil, {Name: "a", Kind: "image", MaxPixels: 1<<64 - 1, MaxCount: 1<<32 - 1}},
+			Endpoint: "fuzz", MemoryBytes: 1<<64 - 1, OneOf: []string{"a"}, Inputs: []*pb.Input{nil, {Name: "a", Kind: "image", MaxPixels: 1<<64 - 1, MaxCount: 1<<32 - 1, Content: "lines"}},
 			Parameters: []*pb.Parameter{nil, {Name: "p", Type: "int", Min: proto.Float64(1), Allowed: []*pb.Value{nil, {}}, Default: &pb.Value{}, Sampling: &pb.Sampling{Values: []*pb.Value{nil}}}},
 			Output:     &pb.Output{Kind: "image", MediaType: "image/png", MaxBytes: 1<<64 - 1, Dimensions: 1<<32 - 1, Width: &pb.Extent{Input: "a", Times: "p", Plus: []string{"p", ""}}},
 		},

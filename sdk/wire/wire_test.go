@@ -144,7 +144,7 @@ func rich() sdk.Description {
 		Endpoint: "image-to-image", Title: "Image to image", Doc: "Changes a picture.", Version: "1.2.3",
 		Inputs: []sdk.Input{
 			{Name: "prompt", Doc: "What to see.", Kind: sdk.TextInput, Required: true, MaxCount: 3, MaxLength: 77},
-			{Name: "image", Doc: "The picture.", Kind: sdk.ImageInput, Required: true, MaxCount: 16, MaxPixels: 1 << 20},
+			{Name: "image", Doc: "The picture.", Kind: sdk.ImageInput, Required: true, MaxCount: 16, MaxPixels: 1 << 20, Content: sdk.Lines},
 			{Name: "mask", Doc: "Where to change it.", Kind: sdk.MaskInput, SameSizeAs: "image"},
 		},
 		OneOf: []string{"prompt", "mask"},
@@ -160,7 +160,7 @@ func rich() sdk.Description {
 			{Name: "more", Type: schema.Int, Required: true},
 		},
 		Output: sdk.Output{
-			Kind: sdk.ImageOutput, MediaType: sdk.PNG, Dimensions: 512, MaxBytes: 5 << 20,
+			Kind: sdk.ImageOutput, MediaType: sdk.PNG, Dimensions: 512, MaxBytes: 5 << 20, SameCosine: 0.75,
 			Width:  sdk.Extent{Input: "image", Times: "steps", Plus: []string{"more", "seed"}},
 			Height: sdk.Extent{Parameter: "more"},
 		},

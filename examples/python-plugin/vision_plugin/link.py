@@ -1,7 +1,7 @@
 """What both ends of the connection agree on: the numbers of the Go package sdk/internal/link."""
 
 MAJOR = 1  # of vision.plugin.v1, negotiated in the handshake
-MINOR = 1  # counts the additions within the major; batches came with 1
+MINOR = 2  # counts the additions within the major
 SERVICE = "vision.plugin.v1.Plugin"
 
 # The cookie makes a plugin that is started by hand say so. It is no secret.

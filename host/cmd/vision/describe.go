@@ -74,6 +74,9 @@ func printDescription(d sdk.Description) error {
 		if i.Kind != sdk.TextInput {
 			takes += fmt.Sprintf(", %d px each", i.PixelLimit())
 		}
+		if i.Content == sdk.Lines {
+			takes += ", white lines on black"
+		}
 		if i.Required {
 			takes = "required, " + takes
 		}

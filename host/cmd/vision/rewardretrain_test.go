@@ -40,7 +40,7 @@ func rewardStore(t *testing.T, u *user) {
 	for i := range 60 {
 		held := rows.HeldOut(fmt.Sprint("base ", i))
 		for range 3 {
-			all = append(all, rows.Row{Request: i, HeldOut: held, Kind: "plain", Label: rows.Honest, Features: differences(rng, 0, 1)})
+			all = append(all, rows.Row{Request: i, HeldOut: held, Kind: "fp16", Label: rows.Honest, Features: differences(rng, 0, 1)})
 		}
 		for _, kind := range []string{"half-steps", "other-checkpoint", "other-seed", "other-prompt", "low-res", "cached"} {
 			all = append(all, rows.Row{Request: i, HeldOut: held, Kind: kind, Label: rows.Cheat, Features: differences(rng, 3, 10)})

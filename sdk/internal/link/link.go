@@ -13,8 +13,9 @@ import (
 const Major = 1
 
 // Minor counts the additions to the protocol within the major. A peer with a lower minor does not send the newer fields.
-// 1: batches, which only a plugin gets whose capabilities declare them.
-const Minor = 1
+// 1: batches, which only a plugin gets whose capabilities declare them. 2: what an image input shows, and from
+// which cosine on embeddings are the same.
+const Minor = 2
 
 // Name is the name under which the one plugin of a process is dispensed.
 const Name = "vision"
