@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) arenaCommand() *cobra.Command {
-	o := arena.Options{}
+	o, r := arena.Options{}, &realMode{}
 	mode, chosen, references, plot := "", "", "", ""
 	c := a.jsonFlag(&cobra.Command{
 		Use:   "arena",
@@ -24,15 +24,26 @@ func (a *app) arenaCommand() *cobra.Command {
 			"Strategies: " + strings.Join(arena.Strategies(), ", ") + ".",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if mode == "real" {
-				return &usageError{errors.New("--mode real is not built into this version; --mode fast draws pictures from recorded ones")}
-			} else if mode != "fast" {
+			if mode != "fast" && mode != "real" {
 				return &usageError{fmt.Errorf("--mode is fast or real, not %q", mode)}
 			}
 			if chosen != "all" {
 				o.Strategies = strings.Split(chosen, ",")
 			}
 			o.References = arena.References(references)
+			rules, err := reward.Preset("")
+			if err != nil {
+				return err
+			}
+			o.Rules, o.Progress = rules, arenaProgress
+			if mode == "real" {
+				return a.playReal(c, o, r, plot)
+			}
+			pairs, err := arena.Recorded()
+			if err != nil {
+				return err
+			}
+			o.Gallery = pairs
 			return a.playArena(c, o, plot)
 		},
 	})
@@ -45,20 +56,12 @@ func (a *app) arenaCommand() *cobra.Command {
 	f.StringVar(&references, "references", "both", "whether the validator runs requests itself: on, off or both")
 	f.StringVar(&mode, "mode", "fast", "fast draws pictures from recorded ones, real paints them")
 	f.StringVar(&plot, "plot", "", "write an SVG `FILE` with the weights over the periods")
+	r.flags(c)
 	return c
 }
 
 // playArena plays, prints, and fails when a bar does not hold.
 func (a *app) playArena(c *cobra.Command, o arena.Options, plot string) error {
-	rules, err := reward.Preset("")
-	if err != nil {
-		return err
-	}
-	pairs, err := arena.Recorded()
-	if err != nil {
-		return err
-	}
-	o.Rules, o.Gallery, o.Progress = rules, pairs, arenaProgress
 	report, err := arena.Run(c.Context(), o)
 	switch {
 	case errors.Is(err, arena.ErrOptions):

@@ -81,7 +81,6 @@ func TestArena_fails_when_a_bar_does_not_hold(t *testing.T) {
 func TestArena_refuses_wrong_usage(t *testing.T) {
 	u := newUser(t, "")
 	for want, args := range map[string]string{
-		"--mode real is not built into this version": "--mode real",
 		`--mode is fast or real, not "slow"`:         "--mode slow",
 		"miners is 3; it must be from 16 to 1024":    "--miners 3",
 		`strategy "bribe" is unknown; there are ran`: "--strategies bribe",
