@@ -69,7 +69,7 @@ func TestInfer_a_slow_watcher_does_not_outlast_the_deadline(t *testing.T) {
 			cancel()
 		}
 	}}, nil)
-	if taken > 4 || err != nil && !errors.Is(err, sdk.ErrCancelled) {
+	if taken > 3 || err != nil && !errors.Is(err, sdk.ErrCancelled) {
 		t.Errorf("%d steps were taken after the end, %v", taken, err)
 	}
 }

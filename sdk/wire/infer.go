@@ -33,7 +33,9 @@ func (c *Client) Infer(ctx context.Context, d sdk.Description, request sdk.Reque
 	for {
 		select {
 		case report := <-w.reports:
-			report()
+			if ctx.Err() == nil { // of two that are ready select takes either
+				report()
+			}
 			continue
 		case <-w.done:
 		case <-ctx.Done():
