@@ -33,7 +33,7 @@ const reference = "reference"
 var renderings = []rendering{
 	{reference, true, "reference", same},
 	{"fp16", true, "fp16", same},      // half precision between the graphs
-	{"half", true, "half", same},      // half precision within them, as GPUs compute
+	{"half", true, "half", same},      // half precision within them, operation by operation
 	{"plain", true, "plain", same},    // two threads, no graph optimisation
 	{"int8", false, "int8", oneIn(5)}, // neither honest nor a cheat: reported
 	{"other-checkpoint", false, "merged", same},
