@@ -31,8 +31,8 @@ var table = []struct{ pkg, may string }{
 	{"host", "host/* reward synth chain chain/* sdk sdk/schema sdk/wire sdk/imaging"},
 	{"reward", "reward reward/* sdk sdk/schema sdk/imaging sdk/imaging/*"},
 	{"synth", "sdk sdk/schema sdk/imaging"},
-	{"chain/devnet", "chain"},
-	{"chain", ""},
+	{"chain/devnet", "chain chain/*"},
+	{"chain", "chain/*"}, // nothing of ours outside its own folder
 	{"plugins", "sdk sdk/*"},
 	{"sdk/diffusion", "sdk sdk/schema sdk/onnx sdk/imaging sdk/imaging/* sdk/diffusion/*"},
 	{"sdk/sdktest", "sdk sdk/schema sdk/wire sdk/imaging sdk/internal/*"},
