@@ -31,13 +31,13 @@ func div(a, b fixed) fixed {
 // share is v as a share of 65535: u16_proportion_to_fixed in math.rs.
 func share(v uint16) fixed { return div(fixed(v)<<32, math.MaxUint16<<32) }
 
-// share is the stored form: fixed_proportion_to_u16 in math.rs.
-func (f fixed) share() uint16 { return uint16(min(mul(f, math.MaxUint16<<32)>>32, math.MaxUint16)) }
+// stored is f as a share of 65535: fixed_proportion_to_u16 in math.rs.
+func (f fixed) stored() uint16 { return uint16(min(mul(f, math.MaxUint16<<32)>>32, math.MaxUint16)) }
 
 func shares(x []fixed) []uint16 {
 	out := make([]uint16, len(x))
 	for i, v := range x {
-		out[i] = v.share()
+		out[i] = v.stored()
 	}
 	return out
 }

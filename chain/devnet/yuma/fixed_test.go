@@ -31,12 +31,12 @@ func TestFixed_multiplies_and_divides_as_whole_numbers_do(t *testing.T) {
 
 func TestFixed_rounds_a_stored_share_down(t *testing.T) {
 	for v := range 1 << 16 {
-		back := share(uint16(v)).share()
+		back := share(uint16(v)).stored()
 		if d := v - int(back); d < 0 || d > 1 {
 			t.Fatalf("%d comes back as %d", v, back)
 		}
 	}
-	if share(65535) != one || one.share() != 65535 || (one-1).share() != 65534 || (2*one).share() != 65535 {
+	if share(65535) != one || one.stored() != 65535 || (one-1).stored() != 65534 || (2*one).stored() != 65535 {
 		t.Error("at the end")
 	}
 }

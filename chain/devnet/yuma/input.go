@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// MaxNeurons bounds a subnet: what the chain's own limit (MaxAllowedUids) was at most, and few enough that no sum of weights overflows a fixed.
+// MaxNeurons bounds a subnet: sixteen times what the chain gives one (SubtensorInitialMaxAllowedUids, 256), and few enough that no sum overflows.
 const MaxNeurons = 4096
 
 // ErrInput is wrapped by every error of Epoch: the input contradicts itself, or leaves its ranges.
@@ -92,8 +92,8 @@ func (in Input) stake() []fixed {
 	out := make([]fixed, len(in.Stake))
 	for i, s := range in.Stake {
 		if counts(i) && s > 0 {
-			share, _ := bits.Div64(s>>32, s<<32, total)
-			out[i] = fixed(share)
+			q, _ := bits.Div64(s>>32, s<<32, total)
+			out[i] = fixed(q)
 		}
 	}
 	return out

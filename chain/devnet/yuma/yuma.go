@@ -28,14 +28,14 @@ type LiquidAlpha struct {
 // Input is what an epoch reads. Names in comments are those of the pallet's storage. Slices are by uid and of the length of Stake; blocks are
 // block numbers.
 type Input struct {
-	Stake      []uint64 // the neurons' stake weights, whole rao; the sum is at most 2^63-1
-	Owner      *uint16  // uid of the subnet owner's hotkey: it always has a permit and may weigh itself; nil is none
-	Permits    []bool   // ValidatorPermit
-	Weights    [][]Weight
-	Bonds      [][]Weight
-	LastUpdate []uint64 // block of the last weights
-	Registered []uint64 // BlockAtRegistration
-	Commits    []uint64 // block of the earliest commit that waits for its reveal, math.MaxUint64 for none; nil where commit-reveal is off
+	Stake      []uint64   // the neurons' stake weights, whole rao; the sum is at most 2^63-1
+	Owner      *uint16    // uid of the subnet owner's hotkey: it always has a permit and may weigh itself; nil is none
+	Permits    []bool     // ValidatorPermit
+	Weights    [][]Weight // rows in any order, a uid once; to liquid alpha a 0 is not the same as none
+	Bonds      [][]Weight // as weights
+	LastUpdate []uint64   // block of the last weights
+	Registered []uint64   // BlockAtRegistration
+	Commits    []uint64   // block of the earliest commit that waits for its reveal, math.MaxUint64 for none; nil where commit-reveal is off
 
 	Block          uint64
 	LastEpoch      uint64 // LastMechansimStepBlock; 0 is never, and then Tempo counts
@@ -150,7 +150,7 @@ func (t terms) output(emission uint64) Output {
 	for i, row := range t.bonds {
 		if t.permits[i] {
 			for _, c := range row {
-				o.Bonds[i] = append(o.Bonds[i], Weight{c.uid, c.value.share()})
+				o.Bonds[i] = append(o.Bonds[i], Weight{c.uid, c.value.stored()})
 			}
 		}
 	}

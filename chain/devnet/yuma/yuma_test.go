@@ -195,7 +195,7 @@ func TestEpoch_leaves_its_input_as_it_was(t *testing.T) {
 }
 
 func TestEpoch_emits_by_stake_where_no_weight_counts(t *testing.T) {
-	third := uint64(333333333)
+	third, owner := uint64(333333333), uint16(1)
 	for name, c := range map[string]struct {
 		change func(*Input)
 		want   []uint64
@@ -208,6 +208,7 @@ func TestEpoch_emits_by_stake_where_no_weight_counts(t *testing.T) {
 		"no permits":            {func(in *Input) { in.Permits = make([]bool, 4) }, []uint64{600000000, 400000000, 0, 0}},
 		"stake of a server too": {func(in *Input) { in.Permits, in.Stake = make([]bool, 4), []uint64{1, 0, 1, 1} }, []uint64{third, 0, third, third}},
 		"no stake":              {func(in *Input) { in.Stake = make([]uint64, 4) }, make([]uint64, 4)},
+		"only the owner has":    {func(in *Input) { in.MinStake, in.Owner, in.Weights = 601, &owner, make([][]Weight, 4) }, []uint64{0, 1000000000, 0, 0}},
 		"too little stake":      {func(in *Input) { in.MinStake = 601 }, make([]uint64, 4)},
 	} {
 		in := plain()
