@@ -31,6 +31,7 @@ var table = []struct{ pkg, may string }{
 	{"host", "host/* reward synth chain chain/* sdk sdk/schema sdk/wire sdk/imaging"},
 	{"reward", "reward reward/* sdk sdk/schema sdk/imaging sdk/imaging/*"},
 	{"synth", "sdk sdk/schema sdk/imaging"},
+	{"chain/devnet/yuma", ""},
 	{"chain/devnet", "chain chain/*"},
 	{"chain", "chain/*"}, // nothing of ours outside its own folder
 	{"plugins", "sdk sdk/*"},
