@@ -20,6 +20,7 @@ if (!/^wss?:\/\//.test(endpoint ?? '') || !Number.isInteger(netuid) || netuid < 
 
 const report = { endpoint, netuid }
 setTimeout(() => finish(`nothing after ${LIMIT_MS / 1000} s`), LIMIT_MS)
+process.on('uncaughtException', e => finish(e.message || String(e))) // polkadot.js throws some errors where nobody can catch them
 try {
   finish(await run())
 } catch (e) {
