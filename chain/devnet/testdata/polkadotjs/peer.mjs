@@ -5,6 +5,7 @@
 //
 // ENDPOINT is ws://host:port, HOTKEY a 0x seed of 32 bytes or a URI such as //Alice. It sets weights for every uid of the subnet.
 // Exit codes: 0 the weights read back are those sent (or --only-read), 1 not so, with the reason in "error", 2 wrong usage.
+import { writeSync } from 'node:fs'
 import { ApiPromise, Keyring, WsProvider } from '@polkadot/api'
 
 const LIMIT_MS = 60_000 // of the whole run: a node with 1 s blocks answers within 10
@@ -30,7 +31,8 @@ try {
 // finish prints the report and ends the process; an error is a text, undefined if all went well.
 function finish(error) {
   if (error) report.error = error
-  process.stdout.write(JSON.stringify(report, null, 2) + '\n', () => process.exit(error ? 1 : 0))
+  writeSync(1, JSON.stringify(report, null, 2) + '\n')
+  process.exit(error ? 1 : 0)
 }
 
 // run fills the report and returns what went wrong.
