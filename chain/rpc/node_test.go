@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -154,8 +153,7 @@ func connectWith(t *testing.T, p pace, o Options) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var once sync.Once
-	t.Cleanup(func() { once.Do(func() { c.Close() }) })
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 
