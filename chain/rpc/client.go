@@ -7,13 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 )
 
 // Options are what Dial takes. A duration of 0 is the default.
@@ -23,7 +22,7 @@ type Options struct {
 	Ping      time.Duration                              // between websocket pings, and the longest wait for a pong; 1 s to 5 min, default 20 s
 	Stale     time.Duration                              // without a new block, before the next endpoint is tried; 1 s to 1 h, default 120 s (10 blocks)
 	OnStale   func(endpoint string, since time.Duration) // called then; it must return soon
-	Log       hclog.Logger                               // nil: none
+	Log       *slog.Logger                               // nil: none
 }
 
 // pace is every duration the client lives by.
@@ -46,7 +45,7 @@ type Client struct {
 	ends    []*endpoint
 	pace    pace
 	http    *http.Client
-	log     hclog.Logger
+	log     *slog.Logger
 	onStale func(string, time.Duration)
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -88,18 +87,18 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 
 func dial(ctx context.Context, o Options, p pace) (*Client, error) {
 	if n := len(o.Endpoints); n < 1 || n > maxEndpoints {
-		return nil, fmt.Errorf("rpc: %d endpoints, want 1 to %d", n, maxEndpoints)
+		return nil, fmt.Errorf("%w: %d of them, want 1 to %d", ErrEndpoint, n, maxEndpoints)
 	}
 	c := &Client{pace: p, log: o.Log, onStale: o.OnStale, ended: make(chan struct{}), changed: make(chan struct{})}
 	for i, text := range o.Endpoints {
 		e, err := parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("rpc: endpoint %d: %w", i+1, err)
+			return nil, fmt.Errorf("%w: number %d: %w", ErrEndpoint, i+1, err)
 		}
 		c.ends = append(c.ends, e)
 	}
 	if c.log == nil {
-		c.log = hclog.NewNullLogger()
+		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.http = &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second},

@@ -11,6 +11,8 @@ import (
 )
 
 var (
+	// ErrEndpoint refuses the endpoints of Options.
+	ErrEndpoint = errors.New("wrong endpoints")
 	// ErrLost ends a call or subscription whose connection went while it was open. The node may have got the request: a submit may have arrived. The same holds for
 	// a call that ends with context.DeadlineExceeded.
 	ErrLost = errors.New("connection lost")
