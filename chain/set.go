@@ -1,0 +1,305 @@
+package chain
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vision19/vision/chain/scale"
+	"github.com/vision19/vision/chain/wallet"
+)
+
+// An Order is weights that are to be set.
+type Order struct {
+	Netuid     uint16
+	Mechanism  uint8 // 0: the main one
+	Weights    []Weight
+	VersionKey *uint64 // nil: the subnet's
+	Method     Method  // Auto or "": the subnet's
+	Unchecked  bool    // leave it to the chain to refuse; else what the chain would refuse is not even submitted
+}
+
+// A Setter sets a hotkey's weights so that they are known to be set: what is to be submitted is stored first, what was submitted is looked for in the
+// finalized chain, and only weights that were read back, and are equal, are Set.
+type Setter struct {
+	Client  *Client
+	Key     Signer
+	Journal *Journal
+	Say     func(*Record) // told whenever a record changed; nil: nobody
+}
+
+// Begin submits an order: the weights themselves, or a commit to them, whose record Advance moves on. A refusal is an error, and the record is Failed.
+// Records of the subnet that are open come first: while there are any, Begin is ErrPending.
+func (s *Setter) Begin(ctx context.Context, o Order) (*Record, error) {
+	if open := s.Journal.Pending(s.Client.genesis, o.Netuid); slices.ContainsFunc(open, func(r *Record) bool { return r.Mechanism == o.Mechanism && r.Status != Committed }) {
+		return nil, ErrPending
+	}
+	state, err := s.Client.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := state.Window(ctx, o.Netuid, o.Mechanism, s.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{Hotkey: wallet.Address(s.Key.Public()), Genesis: s.Client.genesis, Netuid: o.Netuid, Mechanism: o.Mechanism, Method: o.Method,
+		Weights: o.Weights, VersionKey: w.VersionKey}
+	if r.Method == "" || r.Method == Auto {
+		r.Method = w.Method
+	}
+	if o.VersionKey != nil {
+		r.VersionKey = *o.VersionKey
+	}
+	if err := w.Check(o); err != nil && !o.Unchecked {
+		return nil, err
+	}
+	call, args, err := s.prepare(ctx, state, w, r)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.submit(ctx, r, Submitted, call, args...)
+}
+
+// ErrPending says that an earlier order's extrinsic may still be included: Advance tells what became of it.
+var ErrPending = errors.New("an earlier extrinsic of this hotkey is not settled yet")
+
+// Check is what the chain would refuse of an order, as a Refusal under the chain's own name, or what is wrong with its weights. An order without weights
+// only asks whether any may be set.
+func (w *Window) Check(o Order) error {
+	if !w.Open() {
+		errs := make([]error, len(w.Refusals))
+		for i, refusal := range w.Refusals {
+			errs[i] = refusal
+		}
+		return errors.Join(errs...)
+	}
+	refuse := func(name string) error { return &Refusal{Pallet: subtensor, Name: name} }
+	switch {
+	case o.Method == Direct && w.Method != Direct:
+		return refuse("CommitRevealEnabled")
+	case (o.Method == V2 || o.Method == V4) && w.Method == Direct:
+		return refuse("CommitRevealDisabled")
+	case o.VersionKey != nil && *o.VersionKey < w.VersionKey:
+		return refuse("IncorrectWeightVersionKey")
+	case len(o.Weights) == 0:
+		return nil
+	}
+	shares := make([]Share, len(o.Weights))
+	for i, x := range o.Weights {
+		shares[i] = Share{x.UID, float64(x.Value)}
+	}
+	_, err := Quantise(shares, Limits{Neurons: w.Limits.Neurons, Min: w.Limits.Min})
+	return err
+}
+
+// prepare finishes a record, and gives the call that begins it.
+func (s *Setter) prepare(ctx context.Context, state *State, w *Window, r *Record) (call string, args []any, err error) {
+	uids, values := columns(r.Weights)
+	switch r.Method {
+	case Direct:
+		return "set_weights", []any{uids, values, r.VersionKey}, nil
+	case V2:
+		salt := make([]byte, 16)
+		if _, err := rand.Read(salt); err != nil {
+			return "", nil, err
+		}
+		for i := range len(salt) / 2 {
+			r.Salt = append(r.Salt, binary.LittleEndian.Uint16(salt[2*i:]))
+		}
+		h := CommitHash(s.Key.Public(), w.Index, r.Weights, r.Salt, r.VersionKey)
+		r.Commit = &h
+		return "commit_weights", []any{h}, nil
+	case V4:
+		sealed, err := s.seal(ctx, state, w, r)
+		if err != nil {
+			return "", nil, err
+		}
+		h := Hash(scale.Blake2_256(sealed))
+		r.Commit = &h
+		return "commit_timelocked_weights", []any{sealed, r.Round, uint16(timelockVersion)}, nil
+	}
+	return "", nil, fmt.Errorf("method %q, where auto, direct, v2 and v4 are right", r.Method)
+}
+
+// maxSealed is how large a timelocked commit may be (MAX_CRV3_COMMIT_SIZE_BYTES), which the metadata does not tell.
+const maxSealed = 5000
+
+// nearEpoch is how close to an epoch's end a commit is not begun: it might be included in the next one, and would then be open an epoch early.
+const nearEpoch = 2
+
+// seal encrypts the weights to the beacon's round after which the chain reveals them.
+func (s *Setter) seal(ctx context.Context, state *State, w *Window, r *Record) ([]byte, error) {
+	for w.Epochs.At(state.Number+1) != w.Epochs.At(state.Number+1+nearEpoch) && w.Epochs.Tempo > 2*nearEpoch {
+		number := state.Number
+		err := s.Client.follow(ctx, bestHeads, func(h Header) (bool, error) { return h.Number > number, nil })
+		if err != nil {
+			return nil, err
+		}
+		if state, err = s.Client.Head(ctx); err != nil {
+			return nil, err
+		}
+		if w.Epochs, err = state.Epochs(ctx, r.Netuid); err != nil {
+			return nil, err
+		}
+	}
+	beacon, err := state.beacon(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now, err := state.Time(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Epoch = w.Epochs.At(state.Number + 1)
+	r.Round = w.Epochs.RevealRound(beacon, state.Number+1, now, state.blockTime())
+	sealed, err := beacon.Encrypt(rand.Reader, r.Round, TimelockPayload(s.Key.Public(), r.Weights, r.VersionKey))
+	if err == nil && len(sealed) > maxSealed {
+		err = fmt.Errorf("%d weights make a commit of %d bytes, where the chain takes %d: fewer weights are right", len(r.Weights), len(sealed), maxSealed)
+	}
+	return sealed, err
+}
+
+// submit stores a record with the extrinsic that moves it on, submits that, and waits for what becomes of it.
+func (s *Setter) submit(ctx context.Context, r *Record, status Status, call string, args ...any) error {
+	args = append([]any{r.Netuid}, args...)
+	if r.Mechanism > 0 {
+		args = append([]any{r.Netuid, r.Mechanism}, args[1:]...)
+		call = mechanismCalls[call]
+	}
+	x, err := s.Client.Sign(ctx, s.Key, subtensor, call, args...)
+	if err != nil {
+		return err
+	}
+	r.Status, r.Extrinsic, r.Bytes, r.Terms = status, x.Hash, x.Bytes, &x.Terms
+	if err := s.save(r); err != nil {
+		return err
+	}
+	in, err := s.Client.Submit(ctx, s.Key, x)
+	return s.settle(ctx, r, in, err)
+}
+
+// mechanismCalls are the calls for a subnet's other mechanisms.
+var mechanismCalls = map[string]string{
+	"set_weights": "set_mechanism_weights", "commit_weights": "commit_mechanism_weights", "reveal_weights": "reveal_mechanism_weights",
+	"commit_timelocked_weights": "commit_timelocked_mechanism_weights",
+}
+
+// settle notes what became of a record's extrinsic.
+func (s *Setter) settle(ctx context.Context, r *Record, in *Inclusion, err error) error {
+	var refusal *Refusal
+	switch {
+	case err == nil:
+		r.Block = in.Block
+		r.Bytes, r.Terms = nil, nil
+		if r.Status == Submitted && r.Method != Direct {
+			r.Status = Committed
+			return s.committed(ctx, r, in)
+		}
+		return s.readBack(ctx, r, in.BlockHash)
+	case errors.As(err, &refusal):
+		if in != nil {
+			r.Block = in.Block
+		}
+		if r.Status == Revealing && tooEarly[refusal.Name] {
+			r.Status, r.Bytes, r.Terms = Committed, nil, nil
+			return errors.Join(err, s.save(r))
+		}
+		return errors.Join(err, s.fail(r, refusal.Error()))
+	case errors.Is(err, ErrExpired), errors.Is(err, ErrReplaced):
+		if r.Status == Revealing { // the commit stands: reveal anew
+			r.Status, r.Bytes, r.Terms = Committed, nil, nil
+			return errors.Join(err, s.save(r))
+		}
+		return errors.Join(err, s.fail(r, err.Error()))
+	}
+	return err // it may still be included: the record stays open
+}
+
+// tooEarly are refusals of a reveal whose time is still to come.
+var tooEarly = map[string]bool{"RevealTooEarly": true, "CommitBlockNotInRevealRange": true}
+
+// committed notes to which epoch the chain says that a commit belongs.
+func (s *Setter) committed(ctx context.Context, r *Record, in *Inclusion) error {
+	state, err := s.Client.At(ctx, in.BlockHash)
+	if err == nil {
+		var e Epochs
+		if e, err = state.Epochs(ctx, r.Netuid); err == nil {
+			r.Epoch = e.At(in.Block)
+		}
+	}
+	return errors.Join(err, s.save(r))
+}
+
+// ErrNotEqual says that the chain holds other weights than were set.
+var ErrNotEqual = errors.New("the weights on the chain are not those that were set")
+
+// readBack closes a record: Set when the chain's weights are the record's.
+func (s *Setter) readBack(ctx context.Context, r *Record, block Hash) error {
+	state, err := s.Client.At(ctx, block)
+	if err != nil {
+		return err
+	}
+	equal, err := s.equal(ctx, state, r)
+	if err != nil {
+		return err
+	}
+	if !equal {
+		return errors.Join(ErrNotEqual, s.fail(r, ErrNotEqual.Error()))
+	}
+	r.Status = Set
+	return s.save(r)
+}
+
+// equal says whether the chain holds a record's weights.
+func (s *Setter) equal(ctx context.Context, state *State, r *Record) (bool, error) {
+	uid, err := state.UID(ctx, r.Netuid, s.Key.Public())
+	if err != nil {
+		return false, err
+	}
+	weights, err := state.Weights(ctx, r.Netuid, r.Mechanism, uid)
+	return err == nil && Kept(weights, r.Weights), err
+}
+
+// UID is a hotkey's place in a subnet, or the Refusal HotKeyNotRegisteredInSubNet.
+func (s *State) UID(ctx context.Context, netuid uint16, hotkey [32]byte) (uint16, error) {
+	v, err := s.Get(ctx, subtensor, "Uids", netuid, hotkey)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := v.(uint64)
+	if !ok {
+		return 0, &Refusal{Pallet: subtensor, Name: "HotKeyNotRegisteredInSubNet"}
+	}
+	return uint16(n), nil
+}
+
+// Weights are those that a neuron has set on a subnet's mechanism, as the chain stores them.
+func (s *State) Weights(ctx context.Context, netuid uint16, mechanism uint8, uid uint16) ([]Weight, error) {
+	v, err := s.Get(ctx, subtensor, "Weights", StorageIndex(netuid, mechanism), uid)
+	if err != nil {
+		return nil, err
+	}
+	var weights []Weight
+	for _, pair := range list(v) {
+		weights = append(weights, Weight{uint16(at(pair, 0)), uint16(at(pair, 1))})
+	}
+	return weights, nil
+}
+
+func (s *Setter) save(r *Record) error {
+	if err := s.Journal.Save(r); err != nil {
+		return err
+	}
+	if s.Say != nil {
+		s.Say(r)
+	}
+	return nil
+}
+
+func (s *Setter) fail(r *Record, reason string) error {
+	r.Status, r.Reason, r.Bytes, r.Terms = Failed, reason, nil, nil
+	return s.save(r)
+}
