@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	var rows []row
-	for _, measure := range []func(context.Context) ([]row, error){pngOverStdlib, pluginOverRaw, dispatchOverNode, batchingOverSingle, endpointOverNode, recoverOverColdStart, compareOverPython, scoring} {
+	for _, measure := range []func(context.Context) ([]row, error){pngOverStdlib, pluginOverRaw, dispatchOverNode, batchingOverSingle, endpointOverNode, recoverOverColdStart, compareOverPython, scoring, decodeOverPolkadotJS} {
 		more, err := measure(ctx)
 		if err != nil {
 			return err
