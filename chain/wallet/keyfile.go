@@ -18,7 +18,8 @@ import (
 // MaxKeyfile is the largest keyfile in bytes. Those of btwallet have about 600, and as an Ansible vault four times as much.
 const MaxKeyfile = 64 << 10
 
-// Password is asked for the password of an encrypted keyfile, by its path. It is not asked where nothing is encrypted.
+// Password is asked for the password of an encrypted keyfile, by its path. It is not asked where nothing is encrypted. btwallet
+// takes white space off both ends of what a person types; so should this.
 type Password func(path string) ([]byte, error)
 
 // fields are a keyfile's, as btwallet writes them; every one may be missing or null.

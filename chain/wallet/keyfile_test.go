@@ -35,7 +35,7 @@ func TestReadKey_opens_the_three_encrypted_forms(t *testing.T) {
 		if k, err := readKey(path, answer(horse), cheap); err != nil || k.Public() != want.Public() {
 			t.Errorf("%s: %v, %v", form, k, err)
 		}
-		if _, err := readKey(path, answer([]byte("wrong")), cheap); !errors.Is(err, ErrPassword) || strings.Contains(err.Error(), "wrong horse") {
+		if _, err := readKey(path, answer([]byte("wrong")), cheap); !errors.Is(err, ErrPassword) {
 			t.Errorf("%s: %v", form, err)
 		}
 		if _, err := readKey(path, nil, cheap); !errors.Is(err, ErrLocked) {
@@ -79,7 +79,7 @@ func TestReadKey_takes_the_variants_of_plain_keyfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	public := alice.Public()
-	point, private := hex.EncodeToString(public[:]), hex.EncodeToString(ptr(alice.keys().secret))
+	point, private := hex.EncodeToString(public[:]), hex.EncodeToString(alice.keys().secret[:])
 	seed := hex.EncodeToString(alice.keys().seed)
 	for what, text := range map[string]string{
 		"ours":           string(full),
@@ -233,8 +233,6 @@ func put(t *testing.T, data []byte) string {
 	}
 	return path
 }
-
-func ptr(b [64]byte) []byte { return b[:] }
 
 // ed25519Form is the private key with its scalar times eight, little-endian.
 func ed25519Form(t *testing.T, k Keypair) string {
