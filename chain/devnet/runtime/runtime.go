@@ -1,0 +1,178 @@
+// Package runtime is the local chain's runtime: subtensor's rules for weights, commits, epochs, registration and stake as pure state transitions over
+// a key-value store, under the storage keys and with the SCALE values that subtensor has, and with metadata that says so. It knows no clock and no
+// network: a Block says what time it is and which beacon pulses have come.
+//
+// The rules are those of opentensor/subtensor at 14bc6f9f9 (spec 425), read there and written anew. What is simpler than there: stake is 1 to 1 with
+// tao (no pool, no price, no slippage), the burn of a registration is fixed, each block emits one alpha to each subnet, nothing goes to root or to
+// an owner's cut, only sr25519 signs, and fees are a sum by length. Errors, their order and their events are the chain's.
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vision19/vision/chain/scale"
+	"github.com/vision19/vision/chain/tlock"
+)
+
+// Store keeps the state. Get's nil is absence; Keys are those with a prefix, after one, in order, at most limit (0: all).
+type Store interface {
+	Get(key []byte) []byte
+	Put(key, value []byte)
+	Delete(key []byte)
+	Keys(prefix, after []byte, limit int) [][]byte
+}
+
+// Options are what a runtime is built with.
+type Options struct {
+	SpecVersion uint32       // 0: 425
+	Shifted     bool         // pallets from SubtensorModule on have an index one higher: what an upgrade may do to a client that kept the old numbers
+	Beacon      tlock.Beacon // whose pulses open timelocked commits
+}
+
+// Version is what state_getRuntimeVersion says.
+type Version struct {
+	SpecName, ImplName                                             string
+	AuthoringVersion, SpecVersion, ImplVersion, TransactionVersion uint32
+	StateVersion                                                   byte
+	APIs                                                           []APIVersion
+}
+
+// An APIVersion is one runtime API: the first 8 bytes of blake2b-256 of its name, and its version.
+type APIVersion struct {
+	ID      [8]byte
+	Version uint32
+}
+
+func (v Version) value() scale.Struct {
+	apis := make([]any, len(v.APIs))
+	for i, a := range v.APIs {
+		apis[i] = []any{a.ID[:], a.Version}
+	}
+	return scale.Struct{
+		{Name: "spec_name", Value: v.SpecName}, {Name: "impl_name", Value: v.ImplName}, {Name: "authoring_version", Value: v.AuthoringVersion},
+		{Name: "spec_version", Value: v.SpecVersion}, {Name: "impl_version", Value: v.ImplVersion}, {Name: "apis", Value: apis},
+		{Name: "transaction_version", Value: v.TransactionVersion}, {Name: "system_version", Value: v.StateVersion},
+	}
+}
+
+// A Block is what the node knows of a block before its transactions.
+type Block struct {
+	Number uint32
+	Parent [32]byte
+	Time   time.Time
+	Pulses []Pulse
+}
+
+// A Pulse is a round of the beacon.
+type Pulse struct {
+	Round     uint64
+	Signature []byte
+}
+
+// Runtime is the rules; it keeps no state of its own and may be used by many goroutines.
+type Runtime struct {
+	version Version
+	beacon  tlock.Beacon
+	meta    *scale.Metadata
+	v14     []byte
+	v15     []byte
+	entries map[string]*place
+	call    int            // the type of all calls
+	ids     map[string]int // types that the code encodes by name
+	zeros   map[string][]byte
+}
+
+// place is one storage entry, ready to use.
+type place struct {
+	prefix   []byte
+	hashers  []scale.Hasher
+	keys     []int
+	value    int
+	fallback []byte
+	optional bool
+}
+
+// New builds a runtime. The tables are its own, so it cannot fail.
+func New(o Options) *Runtime {
+	v := Version{SpecName: "node-subtensor", ImplName: "node-subtensor", AuthoringVersion: 1, SpecVersion: o.SpecVersion, ImplVersion: 1,
+		TransactionVersion: 1, StateVersion: 1}
+	if v.SpecVersion == 0 {
+		v.SpecVersion = 425
+	}
+	for _, a := range apis() {
+		v.APIs = append(v.APIs, APIVersion{[8]byte(scale.Blake2_256([]byte(a.name))), a.version})
+	}
+	shift := byte(0)
+	if o.Shifted {
+		shift = 1
+	}
+	return build(v, o.Beacon, pallets(v, shift))
+}
+
+// Version says which runtime this is.
+func (r *Runtime) Version() Version { return r.version }
+
+// Metadata is the metadata of version 14 or 15, encoded, or false.
+func (r *Runtime) Metadata(version byte) ([]byte, bool) {
+	switch version {
+	case 14:
+		return r.v14, true
+	case 15:
+		return r.v15, true
+	}
+	return nil, false
+}
+
+// Kind is why a transaction is not valid, numbered as sp_runtime's InvalidTransaction.
+type Kind byte
+
+// The kinds. BadSigner is what sudo by another key is; Custom carries a number of subtensor's own.
+const (
+	InvalidCall        Kind = 0
+	InvalidPayment     Kind = 1
+	InvalidFuture      Kind = 2
+	InvalidStale       Kind = 3
+	InvalidBadProof    Kind = 4
+	InvalidAncient     Kind = 5
+	InvalidExhausts    Kind = 6
+	InvalidCustom      Kind = 7
+	InvalidMandatory   Kind = 8
+	InvalidBadSigner   Kind = 10
+	InvalidUnknown     Kind = 255 // UnknownTransaction: an unsigned transaction that nobody vouches for
+	longestRecursion        = 8   // calls within calls: sudo and batches. Deeper ones are refused as Call
+	blockHashCount          = 2400
+	existentialDeposit      = 500
+)
+
+func (k Kind) String() string {
+	names := map[Kind]string{InvalidCall: "Call", InvalidPayment: "Payment", InvalidFuture: "Future", InvalidStale: "Stale", InvalidBadProof: "BadProof",
+		InvalidAncient: "AncientBirthBlock", InvalidExhausts: "ExhaustsResources", InvalidCustom: "Custom", InvalidMandatory: "BadMandatory",
+		InvalidBadSigner: "BadSigner", InvalidUnknown: "NoUnsignedValidator"}
+	if n, ok := names[k]; ok {
+		return n
+	}
+	return fmt.Sprintf("kind %d", byte(k))
+}
+
+// Invalid says that a transaction cannot be in a block.
+type Invalid struct {
+	Kind   Kind
+	Custom byte   // with Custom: common/src/transaction_error.rs
+	Why    string // what was wrong, for a log
+}
+
+func (e *Invalid) Error() string {
+	s := "invalid transaction: " + e.Kind.String()
+	if e.Kind == InvalidCustom {
+		s += fmt.Sprintf("(%d)", e.Custom)
+	}
+	if e.Why != "" {
+		s += ": " + e.Why
+	}
+	return s
+}
+
+// ErrNoFunction says that state_call named a function that this runtime lacks.
+var ErrNoFunction = errors.New("the runtime has no such function")
