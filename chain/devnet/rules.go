@@ -10,7 +10,7 @@ type store interface {
 	Get(key []byte) []byte // nil: absent
 	Put(key, value []byte)
 	Delete(key []byte)
-	Keys(prefix, after []byte, limit int) [][]byte // in order, after the key after when it is not nil
+	Keys(prefix, after []byte, limit int) [][]byte // in order, after the key after when it is not nil; limit 0: all
 }
 
 // chainRuntime is the chain's rules: what a runtime of Substrate is to its node. A *invalid from Validate and Apply leaves the store as it
@@ -49,6 +49,21 @@ type beginning struct {
 type pulse struct {
 	Round     uint64
 	Signature []byte
+}
+
+// genesis is what block 0 is made of. A neuron's uid is its index.
+type genesis struct {
+	Time           time.Time
+	Netuid, Tempo  uint16
+	Neurons        []neuron
+	Owner, Sudo    [32]byte
+	CommitReveal   CommitReveal
+	Rich           map[[32]byte]uint64
+}
+
+type neuron struct {
+	Hotkey, Coldkey [32]byte
+	Stake           uint64 // rao
 }
 
 type validity struct {

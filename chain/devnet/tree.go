@@ -113,11 +113,11 @@ func (t *tree) walk(from string, visit func(key string, value []byte) bool) bool
 	return t.right.walk(from, visit)
 }
 
-// keys are up to limit keys with a prefix, in order, strictly after the key after where it is not empty.
+// keys are up to limit keys (0: all) with a prefix, in order, strictly after the key after where it is not empty.
 func (t *tree) keys(prefix, after string, limit int) [][]byte {
 	var keys [][]byte
 	t.walk(max(prefix, after), func(key string, _ []byte) bool {
-		if !strings.HasPrefix(key, prefix) || len(keys) >= limit {
+		if !strings.HasPrefix(key, prefix) || limit > 0 && len(keys) >= limit {
 			return false
 		}
 		if after == "" || key != after {
