@@ -50,8 +50,9 @@ var signing = []byte("substrate")
 // Keypair is an sr25519 key that signs. It prints as its address in every format, also in JSON and slog. The zero Keypair signs nothing:
 // its signatures are zero.
 type Keypair struct {
-	// keys is behind a pointer, so that fmt shows no key even where a Keypair lies in an unexported field and fmt cannot call its methods.
-	keys *keys
+	// keys is a function because fmt shows of one no more than an address, also where a Keypair lies in an unexported field and fmt
+	// cannot call its methods. Of a pointer it would show, for some verbs, what it points to.
+	keys func() *keys
 }
 
 type keys struct {
@@ -70,7 +71,7 @@ func FromMnemonic(phrase string) (Keypair, error) {
 	}
 	k, err := fromPhrase(phrase, "")
 	if err == nil {
-		k.keys.phrase = phrase
+		k.keys().phrase = phrase
 	}
 	return k, err
 }
@@ -81,10 +82,9 @@ func FromSeed(seed [32]byte) (Keypair, error) {
 	if err != nil {
 		return Keypair{}, fmt.Errorf("%w: the seed is refused", ErrSeed)
 	}
-	// The nonce only names the key towards the Rust implementation; signing here draws a fresh one.
 	k, err := fromSecret(expand(mini))
 	if err == nil {
-		k.keys.seed = seed[:]
+		k.keys().seed = seed[:]
 	}
 	return k, err
 }
@@ -110,7 +110,7 @@ func (k Keypair) Public() [32]byte {
 	if k.keys == nil {
 		return [32]byte{}
 	}
-	return k.keys.public
+	return k.keys().public
 }
 
 // Address is the SS58 address under prefix 42.
@@ -121,7 +121,7 @@ func (k Keypair) Sign(message []byte) [64]byte {
 	if k.keys == nil {
 		return [64]byte{}
 	}
-	signature, err := k.keys.schnorrkel().Sign(schnorrkel.NewSigningContext(signing, message))
+	signature, err := k.keys().schnorrkel().Sign(schnorrkel.NewSigningContext(signing, message))
 	if err != nil {
 		return [64]byte{} // a key is checked when it is made, and Go's random source does not fail
 	}
@@ -170,7 +170,7 @@ func fromSecret(secret [64]byte) (Keypair, error) {
 	if k.public = public.Encode(); k.public == [32]byte{} {
 		return Keypair{}, fmt.Errorf("%w: the private key is zero", ErrSeed)
 	}
-	return Keypair{k}, nil
+	return Keypair{func() *keys { return k }}, nil
 }
 
 func parseSeed(s string) (seed [32]byte, err error) {

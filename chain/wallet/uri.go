@@ -78,13 +78,13 @@ func root(phrase, password string, locked bool) (Keypair, error) {
 
 func (k Keypair) derive(code [32]byte, hard bool) (Keypair, error) {
 	if hard {
-		mini, _, err := k.keys.schnorrkel().HardDeriveMiniSecretKey(nil, code)
+		mini, _, err := k.keys().schnorrkel().HardDeriveMiniSecretKey(nil, code)
 		if err != nil {
 			return Keypair{}, fmt.Errorf("%w: a hard junction cannot be derived", ErrURI)
 		}
 		return FromSeed(mini.Encode())
 	}
-	extended, err := schnorrkel.DeriveKeySimple(k.keys.schnorrkel(), nil, code)
+	extended, err := schnorrkel.DeriveKeySimple(k.keys().schnorrkel(), nil, code)
 	if err != nil {
 		return Keypair{}, fmt.Errorf("%w: a soft junction cannot be derived", ErrURI)
 	}
@@ -94,7 +94,7 @@ func (k Keypair) derive(code [32]byte, hard bool) (Keypair, error) {
 	}
 	// The library keeps the nonce to itself. The parent's, hashed with the chain code, serves as well: no signature depends on it.
 	scalar := secret.Encode()
-	nonce := blake2b.Sum256(append(append([]byte(nil), k.keys.secret[32:]...), code[:]...))
+	nonce := blake2b.Sum256(append(append([]byte(nil), k.keys().secret[32:]...), code[:]...))
 	return fromSecret([64]byte(append(scalar[:], nonce[:]...)))
 }
 
