@@ -360,4 +360,3 @@ func (n *Node) fault(f Fault) error {
 		return n.faults.set(f)
 	}
 }
-

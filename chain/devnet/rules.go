@@ -53,12 +53,12 @@ type pulse struct {
 
 // genesis is what block 0 is made of. A neuron's uid is its index.
 type genesis struct {
-	Time           time.Time
-	Netuid, Tempo  uint16
-	Neurons        []neuron
-	Owner, Sudo    [32]byte
-	CommitReveal   CommitReveal
-	Rich           map[[32]byte]uint64
+	Time          time.Time
+	Netuid, Tempo uint16
+	Neurons       []neuron
+	Owner, Sudo   [32]byte
+	CommitReveal  CommitReveal
+	Rich          map[[32]byte]uint64
 }
 
 type neuron struct {
