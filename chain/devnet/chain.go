@@ -196,7 +196,7 @@ func (c *chain) returnToPool(dropped []*block, lose bool) {
 			if lose {
 				continue
 			}
-			v, err := c.head.rules.Validate(s, xt)
+			v, err := c.head.rules.Validate(s, c.head.hash, xt)
 			if err == nil {
 				if _, _, refused := c.pool.add(xt, v, c.head.number); refused == nil {
 					continue
@@ -216,7 +216,7 @@ func (c *chain) submit(xt []byte) (h hash, usurped *waiting, _ *rpcError) {
 	if err := c.pool.refuses(h, c.head.number); err != nil {
 		return h, nil, err
 	}
-	v, err := c.head.rules.Validate(&state{c.head.state}, xt)
+	v, err := c.head.rules.Validate(&state{c.head.state}, c.head.hash, xt)
 	var bad *invalid
 	switch {
 	case errors.As(err, &bad):

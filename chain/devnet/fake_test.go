@@ -36,7 +36,7 @@ func (f *fake) Begin(s store, b beginning) {
 }
 func (f *fake) Inherents(b beginning) [][]byte { return [][]byte{xt(0, 0, 0, b.Time.String())} }
 
-func (f *fake) Validate(s store, x []byte) (validity, error) {
+func (f *fake) Validate(s store, _ hash, x []byte) (validity, error) {
 	if len(x) < 3 {
 		return validity{}, errors.New("too short")
 	}
@@ -66,7 +66,7 @@ func (f *fake) Apply(s store, x []byte) error {
 		if x[1] > f.nonce(s, x[0]) {
 			return &invalid{kind: future}
 		}
-		if _, err := f.Validate(s, x); err != nil {
+		if _, err := f.Validate(s, hash{}, x); err != nil {
 			return err
 		}
 		s.Put([]byte{'n', x[0]}, []byte{x[1] + 1})

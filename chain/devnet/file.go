@@ -19,7 +19,7 @@ const (
 	lockName  = "devnet.lock"
 	// stateMark starts the file, and ends with its version.
 	stateMark = "vision devnet 1\n"
-	// maxFile bounds the file in bytes: 1,024 neurons with weights for all of them take some 10 MB.
+	// maxFile bounds the file in bytes: 256 neurons with weights for all of them take less than 1 MB.
 	maxFile = 256 << 20
 )
 

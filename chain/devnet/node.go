@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// maxNeurons bounds a genesis. Subtensor's subnets have 256 by default.
-	maxNeurons = 1024
+	// maxNeurons bounds a genesis: subtensor's subnets have at most 256.
+	maxNeurons = 256
 	// saveEvery is how often a changed state is written: a crash loses the blocks since.
 	saveEvery = time.Second
 )
@@ -44,7 +44,7 @@ type Options struct {
 	BlockTime    time.Duration // 0: only dev_newBlock and NewBlock make blocks; else 10 ms to 1 h. Subtensor's is 12 s
 	State        string        // folder of devnet.state; empty: nothing is kept
 	Netuid       uint16        // of the subnet that the genesis has; 0: 1
-	Neurons      int           // 1 to 1024; 0: 8
+	Neurons      int           // 1 to 256; 0: 8
 	WalletPath   string        // folder for dev0, dev1, ..., each with hotkey default; empty: none are written
 	CommitReveal CommitReveal
 	Tempo        uint16           // blocks; 0: the runtime's choice
@@ -184,6 +184,9 @@ func (n *Node) open() error {
 		return fmt.Errorf("devnet: %w", err)
 	}
 	rules := n.options.rules(s.spec, s.shifted, n.signer.Beacon())
+	if rules == nil {
+		return fmt.Errorf("%w: this build has no runtime", ErrOptions)
+	}
 	if isNew {
 		s.spec = rules.Version().SpecVersion
 		if err := n.first(s, rules); err != nil {

@@ -180,8 +180,7 @@ func TestNode_answers_what_a_client_of_Substrate_asks(t *testing.T) {
 	if _, _, when := n.Head(); when.Unix() != 1_800_000_024 {
 		t.Errorf("time %v", when)
 	}
-	var round string
-	round = c.call("state_getStorage", hexed([]byte("round")))
+	round := c.call("state_getStorage", hexed([]byte("round")))
 	if !strings.HasPrefix(round, `"0x`) {
 		t.Errorf("round %s", round)
 	}

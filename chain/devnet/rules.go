@@ -21,7 +21,7 @@ type chainRuntime interface {
 	Genesis(s store, g genesis) error
 	Begin(s store, b beginning)
 	Inherents(b beginning) [][]byte
-	Validate(s store, xt []byte) (validity, error)
+	Validate(s store, head hash, xt []byte) (validity, error) // in the block after head, of which s is the state
 	Apply(s store, xt []byte) error
 	End(s store)
 	Call(s store, function string, args []byte) ([]byte, error)
