@@ -184,9 +184,6 @@ func (n *Node) open() error {
 		return fmt.Errorf("devnet: %w", err)
 	}
 	rules := n.options.rules(s.spec, s.shifted, n.signer.Beacon())
-	if rules == nil {
-		return fmt.Errorf("%w: this build has no runtime", ErrOptions)
-	}
 	if isNew {
 		s.spec = rules.Version().SpecVersion
 		if err := n.first(s, rules); err != nil {
