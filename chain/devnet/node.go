@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,22 @@ const (
 	V2                      // a hash, and later what it is of
 	V4                      // encrypted for a round of drand
 )
+
+// commitReveals are the names of the ways.
+var commitReveals = []string{"off", "v2", "v4"}
+
+// String is off, v2 or v4.
+func (c CommitReveal) String() string { return commitReveals[min(int(c), len(commitReveals)-1)] }
+
+// UnmarshalText reads what String gives.
+func (c *CommitReveal) UnmarshalText(b []byte) error {
+	i := slices.Index(commitReveals, string(b))
+	if i < 0 {
+		return fmt.Errorf("%w: %q, where off, v2 or v4 are right", ErrOptions, b)
+	}
+	*c = CommitReveal(i)
+	return nil
+}
 
 // Options are a devnet's. The zero value is a new chain in memory on a free port of 127.0.0.1, with blocks by hand.
 type Options struct {

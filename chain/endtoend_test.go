@@ -1,0 +1,549 @@
+package chain_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vision19/vision/chain"
+	"github.com/vision19/vision/chain/devnet"
+	"github.com/vision19/vision/chain/rpc"
+	"github.com/vision19/vision/chain/scale"
+	"github.com/vision19/vision/chain/wallet"
+)
+
+// Without flags the test below runs on a devnet. With them it runs on any chain:
+//
+//	go test ./chain -run TestEndToEnd -v -args -endpoint ws://127.0.0.1:9944                                        # a development chain: makes a subnet of its own
+//	go test ./chain -run TestEndToEnd -v -args -endpoint wss://... -netuid 19                                       # reads only
+//	go test ./chain -run TestEndToEnd -v -args -endpoint ws://... -netuid 19 -hotkey-file ~/.bittensor/wallets/...   # and sets weights
+var (
+	endpoint   = flag.String("endpoint", "", "`URL` of a node to test against, in place of a devnet")
+	netuid     = flag.Int("netuid", -1, "`N` of a subnet that is there")
+	hotkeyFile = flag.String("hotkey-file", "", "`FILE` of a validator's hotkey in that subnet")
+	hotkeyURI  = flag.String("hotkey-uri", "", "`URI` of a validator's hotkey in that subnet, such as //Alice//hot")
+)
+
+// network is a chain with a subnet, and what the test may do there.
+type network struct {
+	client    *chain.Client
+	netuid    uint16
+	validator wallet.Keypair
+	writes    bool // validator may set weights
+	root      bool // //Alice is the chain's sudo
+}
+
+func TestEndToEnd(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	n := reach(t, ctx)
+	t.Run("reads all storage, events and the metagraph", func(t *testing.T) { n.reads(t, ctx) })
+	t.Run("sets weights as the subnet asks, and reads them back", func(t *testing.T) { n.sets(t, ctx, chain.Auto) })
+	t.Run("refuses a wrong version key", func(t *testing.T) { n.wrongVersion(t, ctx) })
+	t.Run("refuses a forged signature", func(t *testing.T) { n.forged(t, ctx) })
+	t.Run("refuses a hotkey that is not registered", func(t *testing.T) { n.stranger(t, ctx) })
+	t.Run("refuses what comes too fast", func(t *testing.T) { n.tooFast(t, ctx) })
+	t.Run("serves an axon", func(t *testing.T) { n.serves(t, ctx) })
+	t.Run("with commit-reveal", func(t *testing.T) { n.commitReveal(t, ctx) })
+}
+
+// reach connects, and finds or makes a subnet.
+func reach(t *testing.T, ctx context.Context) *network {
+	t.Helper()
+	url := *endpoint
+	if url == "" {
+		wallets := t.TempDir()
+		node, err := devnet.Start(ctx, devnet.Options{BlockTime: 50 * time.Millisecond, WalletPath: wallets, Netuid: 19, Neurons: 4, Tempo: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { node.Close() })
+		url, *netuid = node.Address(), 19
+		*hotkeyFile = filepath.Join(wallets, "dev0", "hotkeys", "default")
+	}
+	c, err := chain.Dial(ctx, rpc.Options{Endpoints: []string{url}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	n := &network{client: c, netuid: uint16(max(*netuid, 0))}
+	switch {
+	case *hotkeyFile != "":
+		n.validator, err = wallet.ReadKey(*hotkeyFile, nil)
+		n.writes = true
+	case *hotkeyURI != "":
+		n.validator, err = wallet.FromURI(*hotkeyURI)
+		n.writes = true
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.takeSudo(t, ctx)
+	if *netuid < 0 {
+		if !n.root {
+			t.Fatal("this chain's sudo is not //Alice, so the test cannot make a subnet: -netuid names one, and -hotkey-file or -hotkey-uri a validator of it")
+		}
+		n.provision(t, ctx)
+	}
+	return n
+}
+
+func mustURI(uri string) wallet.Keypair {
+	k, err := wallet.FromURI(uri)
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// takeSudo finds out whether //Alice is sudo; chains whose storage may be written, such as chopsticks, make her so.
+func (n *network) takeSudo(t *testing.T, ctx context.Context) {
+	t.Helper()
+	alice := mustURI("//Alice").Public()
+	s := n.head(t, ctx)
+	is := func() bool {
+		v, err := n.head(t, ctx).Get(ctx, "Sudo", "Key")
+		b, _ := v.([]byte)
+		return err == nil && string(b) == string(alice[:])
+	}
+	if n.root = is(); n.root || *endpoint == "" {
+		return
+	}
+	var pairs [][2]string
+	put := func(pallet, entry string, value any, keys ...any) {
+		key, err := s.Runtime.StorageKey(pallet, entry, keys...)
+		_, e, _ := s.Runtime.Entry(pallet, entry)
+		if err != nil {
+			return
+		}
+		if b, err := s.Runtime.Encode(nil, e.Value, value); err == nil {
+			pairs = append(pairs, [2]string{"0x" + hex.EncodeToString(key), "0x" + hex.EncodeToString(b)})
+		}
+	}
+	put("Sudo", "Key", alice)
+	put("Balances", "TotalIssuance", uint64(20e15))
+	for _, uri := range []string{"//Alice", "//Bob", "//Owner"} {
+		v, err := s.Get(ctx, "System", "Account", mustURI(uri).Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		info := slices.Clone(v.(scale.Struct))
+		for i, m := range info {
+			switch m.Name {
+			case "providers":
+				info[i].Value = 1
+			case "data":
+				data := slices.Clone(m.Value.(scale.Struct))
+				data[0].Value = uint64(1e15)
+				info[i].Value = data
+			}
+		}
+		put("System", "Account", info, mustURI(uri).Public())
+	}
+	if err := n.client.RPC().Call(ctx, nil, "dev_setStorage", pairs); err == nil {
+		n.root = is()
+	}
+}
+
+func (n *network) head(t *testing.T, ctx context.Context) *chain.State {
+	t.Helper()
+	s, err := n.client.Head(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sudo calls as root. What this runtime lacks is chain.ErrUnknown.
+func (n *network) sudo(ctx context.Context, pallet, call string, args ...any) error {
+	return n.submit(ctx, mustURI("//Alice"), "Sudo", "sudo", scale.Choice{Name: pallet, Value: scale.Choice{Name: call, Value: args}})
+}
+
+func (n *network) submit(ctx context.Context, key chain.Signer, pallet, call string, args ...any) error {
+	x, err := n.client.Sign(ctx, key, pallet, call, args...)
+	if err != nil {
+		return err
+	}
+	in, err := n.client.Submit(ctx, key, x)
+	if err != nil {
+		return fmt.Errorf("%s.%s: %w", pallet, call, err)
+	}
+	for _, e := range in.Events {
+		if e.Pallet == "Sudo" && e.Name == "Sudid" && strings.Contains(fmt.Sprint(e.Value), "Err") {
+			return fmt.Errorf("%s.%s%v: %v", pallet, call, args, e.Value)
+		}
+	}
+	return nil
+}
+
+// set changes one of the subnet's settings, by whichever pallet this runtime has it in.
+func (n *network) set(t *testing.T, ctx context.Context, call string, args ...any) bool {
+	t.Helper()
+	if !n.root {
+		return false
+	}
+	args = append([]any{n.netuid}, args...)
+	for _, pallet := range []string{"AdminUtils", "SubtensorModule"} {
+		if _, _, err := n.head(t, ctx).Runtime.Call(pallet, call); err != nil {
+			continue
+		}
+		err := n.sudo(ctx, pallet, call, args...)
+		if err != nil {
+			t.Logf("%s%v: %v", call, args, err)
+		}
+		return err == nil
+	}
+	return false
+}
+
+// provision makes a subnet of four hotkeys on a development chain, the first of which has stake, and waits until it has a permit.
+func (n *network) provision(t *testing.T, ctx context.Context) {
+	t.Helper()
+	owner, alice := mustURI("//Owner"), mustURI("//Alice")
+	rt := n.head(t, ctx).Runtime
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("make a subnet: %v", err)
+		}
+	}
+	if _, _, err := rt.Call("SubtensorModule", "register_network"); err == nil {
+		if err := n.sudo(ctx, "AdminUtils", "sudo_set_network_rate_limit", uint64(0)); err != nil {
+			t.Log(err)
+		}
+		must(n.submit(ctx, owner, "SubtensorModule", "register_network", arguments(rt, "register_network", mustURI("//Owner//hot").Public(), 1)...))
+		pairs, err := n.head(t, ctx).Map(ctx, "SubtensorModule", "NetworksAdded")
+		must(err)
+		for _, p := range pairs {
+			n.netuid = max(n.netuid, uint16(p.Keys[0].(uint64)))
+		}
+	} else {
+		n.netuid = 5
+		must(n.sudo(ctx, "SubtensorModule", "sudo_add_network", n.netuid, 10, 0))
+	}
+	for _, s := range []struct {
+		call  string
+		value any
+	}{
+		{"sudo_set_tempo", 10}, {"sudo_set_network_registration_allowed", true}, {"sudo_set_max_registrations_per_block", 20}, {"sudo_set_target_registrations_per_interval", 100},
+		{"sudo_set_max_allowed_validators", 64}, {"sudo_set_min_allowed_weights", 1}, {"sudo_set_weights_set_rate_limit", uint64(0)}, {"sudo_set_serving_rate_limit", uint64(0)},
+		{"sudo_set_commit_reveal_weights_enabled", false}, {"sudo_set_min_burn", uint64(1000)},
+	} {
+		n.set(t, ctx, s.call, s.value)
+	}
+	for _, name := range []string{"sudo_set_weights_min_stake", "sudo_set_stake_threshold"} {
+		if _, _, err := rt.Call("AdminUtils", name); err == nil {
+			if err := n.sudo(ctx, "AdminUtils", name, uint64(0)); err != nil {
+				t.Log(err)
+			}
+		}
+	}
+	if _, _, err := rt.Call("SubtensorModule", "start_call"); err == nil {
+		if err := n.submit(ctx, owner, "SubtensorModule", "start_call", n.netuid); err != nil {
+			t.Log(err)
+		}
+	}
+	n.validator, n.writes = mustURI("//Alice//hot"), true
+	for _, who := range []struct{ hot, cold string }{{"//Alice//hot", "//Alice"}, {"//Bob//hot", "//Bob"}, {"//Alice//hot2", "//Alice"}} {
+		hot := mustURI(who.hot).Public()
+		if _, _, err := rt.Call("SubtensorModule", "burned_register"); err == nil && n.netuid != 5 {
+			must(n.submit(ctx, mustURI(who.cold), "SubtensorModule", "burned_register", n.netuid, hot))
+		} else {
+			must(n.sudo(ctx, "SubtensorModule", "sudo_register", n.netuid, hot, mustURI(who.cold).Public(), uint64(1e12), uint64(1e12)))
+		}
+	}
+	if _, call, err := rt.Call("SubtensorModule", "add_stake"); err == nil && n.netuid != 5 {
+		args := []any{mustURI("//Alice//hot").Public(), n.netuid, uint64(2e12)}
+		if len(call.Fields) == 2 {
+			args = slices.Delete(args, 1, 2)
+		}
+		must(n.submit(ctx, alice, "SubtensorModule", "add_stake", args...))
+	}
+	n.permit(t, ctx)
+}
+
+// arguments cuts arguments to as many as this runtime's call takes.
+func arguments(rt *chain.Runtime, call string, args ...any) []any {
+	_, v, err := rt.Call("SubtensorModule", call)
+	if err != nil {
+		return args
+	}
+	return args[:min(len(args), len(v.Fields))]
+}
+
+// permit waits until the validator may set weights.
+func (n *network) permit(t *testing.T, ctx context.Context) {
+	t.Helper()
+	for {
+		w, err := n.head(t, ctx).Window(ctx, n.netuid, 0, n.validator.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Permit {
+			return
+		}
+		n.nextBlock(t, ctx)
+	}
+}
+
+// nextBlock waits for a block; a chain that makes them only when asked is asked.
+func (n *network) nextBlock(t *testing.T, ctx context.Context) {
+	t.Helper()
+	before := n.head(t, ctx).Number
+	var made any
+	if *endpoint != "" {
+		_ = n.client.RPC().Call(ctx, &made, "dev_newBlock")
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for n.head(t, ctx).Number == before {
+		select {
+		case <-ctx.Done():
+			t.Fatal("no new block")
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *network) reads(t *testing.T, ctx context.Context) {
+	n.nextBlock(t, ctx) // the first has no events
+	s := n.head(t, ctx)
+	t.Logf("block %d, spec version %d, metadata v%d", s.Number, s.Runtime.Spec, s.Runtime.Version)
+	read := 0
+	for _, p := range s.Runtime.Pallets {
+		if p.Storage == nil {
+			continue
+		}
+		for _, e := range p.Storage.Entries {
+			if e.Key >= 0 {
+				continue
+			}
+			if _, err := s.Get(ctx, p.Name, e.Name); err != nil {
+				t.Errorf("%s.%s: %v", p.Name, e.Name, err)
+			}
+			read++
+		}
+	}
+	if read < 10 {
+		t.Errorf("%d storage values", read)
+	}
+	g, err := s.Metagraph(ctx, n.netuid)
+	if err != nil || len(g.Neurons) == 0 || g.Neurons[0].Hotkey == [32]byte{} || g.Tempo == 0 {
+		t.Fatalf("metagraph: %+v, %v", g, err)
+	}
+	keys, err := s.Map(ctx, "SubtensorModule", "Keys", n.netuid)
+	if err != nil || len(keys) != len(g.Neurons) {
+		t.Errorf("%d keys of %d neurons, %v", len(keys), len(g.Neurons), err)
+	}
+	for _, k := range keys {
+		if uid := k.Keys[0].(uint64); string(k.Value.([]byte)) != string(g.Neurons[uid].Hotkey[:]) {
+			t.Errorf("uid %d has the hotkey %x in storage, and %x in the metagraph", uid, k.Value, g.Neurons[uid].Hotkey)
+		}
+	}
+	if events, err := s.Events(ctx); err != nil || len(events) == 0 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
+// setter is the validator's, with a journal of its own.
+func (n *network) setter(t *testing.T, key wallet.Keypair) *chain.Setter {
+	t.Helper()
+	j, err := chain.OpenJournal(t.TempDir(), key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return &chain.Setter{Client: n.client, Key: key, Journal: j, Say: func(r *chain.Record) { t.Logf("%s %s, block %d %s", r.Method, r.Status, r.Block, r.Reason) }}
+}
+
+// weights are other ones each time.
+func (n *network) weights() []chain.Weight {
+	return []chain.Weight{{UID: 0, Value: uint16(1 + time.Now().UnixNano()%60000)}, {UID: 2, Value: 65535}}
+}
+
+func (n *network) mayWrite(t *testing.T) {
+	t.Helper()
+	if !n.writes {
+		t.Skip("-hotkey-file or -hotkey-uri names a hotkey to write with")
+	}
+}
+
+// needs skips what this chain does not let the test arrange.
+func (n *network) needs(t *testing.T, ok bool, what string) {
+	t.Helper()
+	if !ok && *endpoint == "" {
+		t.Fatalf("the devnet lacks: %s", what)
+	} else if !ok {
+		t.Skipf("this chain lacks: %s", what)
+	}
+}
+
+func (n *network) sets(t *testing.T, ctx context.Context, method chain.Method) {
+	t.Helper()
+	n.mayWrite(t)
+	s, weights := n.setter(t, n.validator), n.weights()
+	r, err := s.Begin(ctx, chain.Order{Netuid: n.netuid, Weights: weights, Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Finish(ctx, r); err != nil || r.Status != chain.Set {
+		t.Fatalf("%v; %+v", err, r)
+	}
+	state := n.head(t, ctx)
+	uid, err := state.UID(ctx, n.netuid, n.validator.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := state.Weights(ctx, n.netuid, 0, uid); err != nil || !chain.Kept(got, weights) {
+		t.Errorf("the chain holds %v, %v, want %v", got, err, weights)
+	}
+}
+
+// refused expects a refusal under one of these names.
+func refused(t *testing.T, err error, names ...string) {
+	t.Helper()
+	var r *chain.Refusal
+	if !errors.As(err, &r) || !slices.Contains(names, r.Name) {
+		t.Errorf("%v, want %v", err, names)
+	} else {
+		t.Log(err)
+	}
+}
+
+func (n *network) wrongVersion(t *testing.T, ctx context.Context) {
+	n.mayWrite(t)
+	w, err := n.head(t, ctx).Window(ctx, n.netuid, 0, n.validator.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.VersionKey == 0 {
+		n.needs(t, n.set(t, ctx, "sudo_set_weights_version_key", uint64(7)), "a version key")
+		defer n.set(t, ctx, "sudo_set_weights_version_key", uint64(0))
+	}
+	n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0))
+	zero := uint64(0)
+	for _, unchecked := range []bool{false, true} { // our own refusal, then the chain's
+		_, err = n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights(), VersionKey: &zero, Unchecked: unchecked})
+		if w.Method == chain.Direct {
+			refused(t, err, "IncorrectWeightVersionKey", "IncorrectNetworkVersionKey")
+		}
+	}
+}
+
+// forger signs another message than it was asked to.
+type forger struct{ wallet.Keypair }
+
+func (f forger) Sign(m []byte) [64]byte { return f.Keypair.Sign(append([]byte("not "), m...)) }
+
+func (n *network) forged(t *testing.T, ctx context.Context) {
+	n.mayWrite(t)
+	key := forger{n.validator}
+	x, err := n.client.Sign(ctx, key, "SubtensorModule", "set_weights", n.netuid, []uint16{0}, []uint16{1}, uint64(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = n.client.Submit(ctx, key, x)
+	refused(t, err, "BadProof")
+}
+
+func (n *network) stranger(t *testing.T, ctx context.Context) {
+	n.mayWrite(t)
+	key := mustURI("//Stranger//hot")
+	_, err := n.setter(t, key).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights()})
+	refused(t, err, "HotKeyNotRegisteredInSubNet")
+	_, err = n.setter(t, key).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights(), Unchecked: true})
+	refused(t, err, "HotKeyNotRegisteredInSubNet", "HotKeyNotRegisteredInNetwork", "NotRegistered", "StakeAmountTooLow", "NotEnoughStakeToSetWeights")
+}
+
+func (n *network) tooFast(t *testing.T, ctx context.Context) {
+	n.mayWrite(t)
+	n.needs(t, n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0)), "a rate limit that can be changed")
+	n.sets(t, ctx, chain.Direct)
+	n.needs(t, n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(1000)), "a rate limit that can be changed")
+	defer n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0))
+	_, err := n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights()})
+	refused(t, err, "SettingWeightsTooFast")
+	_, err = n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights(), Unchecked: true})
+	refused(t, err, "SettingWeightsTooFast", "RateLimitExceeded")
+}
+
+func (n *network) serves(t *testing.T, ctx context.Context) {
+	n.mayWrite(t)
+	addr := fmt.Sprintf("127.0.0.2:%d", 20000+time.Now().UnixNano()%20000)
+	in, err := n.client.ServeAxon(ctx, n.validator, chain.Announcement{Netuid: n.netuid, Version: 1, Addr: netip.MustParseAddrPort(addr)})
+	if err != nil || in == nil {
+		t.Fatalf("%v, %v", in, err)
+	}
+	if again, err := n.client.ServeAxon(ctx, n.validator, chain.Announcement{Netuid: n.netuid, Version: 1, Addr: netip.MustParseAddrPort(addr)}); err != nil || again != nil {
+		t.Errorf("what the chain holds already was announced again: %v, %v", again, err)
+	}
+	g, err := n.head(t, ctx).Metagraph(ctx, n.netuid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err := n.head(t, ctx).UID(ctx, n.netuid, n.validator.Public())
+	if err != nil || g.Neurons[uid].Axon.String() != addr {
+		t.Errorf("the metagraph has it at %v, %v", g.Neurons[uid].Axon, err)
+	}
+}
+
+func (n *network) commitReveal(t *testing.T, ctx context.Context) {
+	n.mayWrite(t)
+	if !n.set(t, ctx, "sudo_set_commit_reveal_weights_enabled", true) {
+		n.needs(t, false, "commit-reveal that can be turned on")
+	}
+	defer n.set(t, ctx, "sudo_set_commit_reveal_weights_enabled", false)
+	n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0))
+	t.Run("refuses weights that are set directly", func(t *testing.T) {
+		for _, unchecked := range []bool{false, true} {
+			_, err := n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights(), Method: chain.Direct, Unchecked: unchecked})
+			refused(t, err, "CommitRevealEnabled")
+		}
+	})
+	t.Run("reveals by version 2 in its epoch and not before", func(t *testing.T) {
+		_, _, err := n.head(t, ctx).Runtime.Call("SubtensorModule", "commit_weights")
+		n.needs(t, err == nil, "commit_weights")
+		n.early(t, ctx)
+		n.sets(t, ctx, chain.V2)
+	})
+	t.Run("is revealed by the chain by version 4", func(t *testing.T) {
+		_, _, err := n.head(t, ctx).Runtime.Call("SubtensorModule", "commit_timelocked_weights")
+		n.needs(t, err == nil, "commit_timelocked_weights")
+		if *endpoint != "" {
+			n.needs(t, n.head(t, ctx).Number > 0 && os.Getenv("BEACON") != "", "a beacon whose pulses come (BEACON=1 says that they do)")
+		}
+		n.sets(t, ctx, chain.V4)
+	})
+}
+
+// early commits, and reveals at once.
+func (n *network) early(t *testing.T, ctx context.Context) {
+	t.Helper()
+	weights, salt := n.weights(), []uint16{1, 2, 3}
+	h := chain.CommitHash(n.validator.Public(), chain.StorageIndex(n.netuid, 0), weights, salt, 9)
+	for { // with enough of the epoch left that the reveal falls into it as well
+		s := n.head(t, ctx)
+		e, err := s.Epochs(ctx, n.netuid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.At(s.Number) == e.At(s.Number+7) || e.Tempo < 9 {
+			break
+		}
+		n.nextBlock(t, ctx)
+	}
+	if err := n.submit(ctx, n.validator, "SubtensorModule", "commit_weights", n.netuid, h); err != nil {
+		t.Fatal(err)
+	}
+	err := n.submit(ctx, n.validator, "SubtensorModule", "reveal_weights", n.netuid, []uint16{weights[0].UID, weights[1].UID}, []uint16{weights[0].Value, weights[1].Value}, salt, uint64(9))
+	refused(t, err, "RevealTooEarly", "CommitBlockNotInRevealRange")
+}
