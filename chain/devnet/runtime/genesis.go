@@ -12,7 +12,7 @@ import (
 // CommitReveal is whether weights are hidden until they are no longer news.
 type CommitReveal byte
 
-// V2 and V4 differ in what validators do: the chain takes both where commit-reveal is on.
+// V2 and V4 differ in the version that the chain asks for: V4 takes the calls of both, V2 only its own.
 const (
 	Off CommitReveal = iota
 	V2               // commit_weights and reveal_weights
@@ -77,6 +77,9 @@ func (r *Runtime) Genesis(store Store, g Genesis) error {
 	s.put(1, "MinAllowedWeights", netuid)
 	s.put(1, "WeightsVersionKey", netuid)
 	s.put(g.CommitReveal != Off, "CommitRevealWeightsEnabled", netuid)
+	if g.CommitReveal == V2 {
+		s.put(2, "CommitRevealWeightsVersion") // so that clients take the way that this chain is to show
+	}
 	set := func(value uint64, entry string) {
 		if value != 0 {
 			s.put(value, entry, netuid)

@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&a.level, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error (default info for run, none for other commands)")
 	root.AddCommand(a.runCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.describeCommand(), a.doctorCommand(), a.psCommand(), a.generateCommand())
 	root.AddCommand(a.lockCommand(), a.logsCommand(), a.reloadCommand(), a.pluginCommand(), a.rewardCommand(), a.arenaCommand(), a.synthCommand())
+	root.AddCommand(a.weightsCommand(), a.metagraphCommand(), a.walletCommand(), a.devnetCommand())
 	return root
 }
 
