@@ -19,6 +19,9 @@ const (
 	V4               // commit_timelocked_weights
 )
 
+// maxCoins bounds the balances and the stake of genesis each, so that no sum of them, nor a share in 64 fractional bits, leaves its type.
+const maxCoins = 1 << 62
+
 // Genesis is block 0's state: one subnet, ready.
 type Genesis struct {
 	Time         time.Time
@@ -58,8 +61,8 @@ func (r *Runtime) Genesis(store Store, g Genesis) error {
 	var issued uint64
 	for _, who := range slices.SortedFunc(maps.Keys(g.Rich), func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) }) {
 		amount := g.Rich[who]
-		if issued+amount < issued {
-			return errors.New("genesis: all balances together are more than 2^64-1 rao")
+		if amount > maxCoins-issued {
+			return errors.New("genesis: all balances together are more than 2^62 rao")
 		}
 		issued += amount
 		s.setAccount(who[:], info{providers: 1, free: amount})
@@ -94,7 +97,7 @@ func (r *Runtime) Genesis(store Store, g Genesis) error {
 		if s.has("Uids", netuid, n.Hotkey) || !s.own(n.Coldkey[:], n.Hotkey[:]) {
 			return fmt.Errorf("genesis: the hotkey of uid %d is another neuron's already", uid)
 		}
-		if staked+n.Stake < staked || staked+n.Stake > 1<<62 {
+		if n.Stake > maxCoins-staked {
 			return errors.New("genesis: all stake together is more than 2^62 rao")
 		}
 		s.seat(netuid, uint64(uid), n.Hotkey[:], 0)

@@ -130,20 +130,23 @@ type Kind byte
 
 // The kinds. BadSigner is what sudo by another key is; Custom carries a number of subtensor's own.
 const (
-	InvalidCall        Kind = 0
-	InvalidPayment     Kind = 1
-	InvalidFuture      Kind = 2
-	InvalidStale       Kind = 3
-	InvalidBadProof    Kind = 4
-	InvalidAncient     Kind = 5
-	InvalidExhausts    Kind = 6
-	InvalidCustom      Kind = 7
-	InvalidMandatory   Kind = 8
-	InvalidBadSigner   Kind = 10
-	InvalidUnknown     Kind = 255 // UnknownTransaction: an unsigned transaction that nobody vouches for
-	longestRecursion        = 8   // calls within calls: sudo and batches. Deeper ones are refused as Call
-	blockHashCount          = 2400
-	existentialDeposit      = 500
+	InvalidCall      Kind = 0
+	InvalidPayment   Kind = 1
+	InvalidFuture    Kind = 2
+	InvalidStale     Kind = 3
+	InvalidBadProof  Kind = 4
+	InvalidAncient   Kind = 5
+	InvalidExhausts  Kind = 6
+	InvalidCustom    Kind = 7
+	InvalidMandatory Kind = 8
+	InvalidBadSigner Kind = 10
+	InvalidUnknown   Kind = 255 // UnknownTransaction: an unsigned transaction that nobody vouches for
+)
+
+const (
+	longestRecursion   = 8    // calls within calls: sudo and batches. Deeper ones are refused as Call
+	blockHashCount     = 2400 // blocks whose hash stays, and so the longest era
+	existentialDeposit = 500  // rao
 )
 
 func (k Kind) String() string {

@@ -436,6 +436,20 @@ func TestCommitReveal_by_timelock_opens_at_the_epoch_and_is_silent_when_it_fails
 	}
 }
 
+func TestCommitReveal_bounds_what_waits(t *testing.T) {
+	c := begin(t, func(g *Genesis) { g.CommitReveal = V2 })
+	c.state().put(0, "WeightsSetRateLimit", testNetuid)
+	for i := range 11 {
+		want := ""
+		if i == 10 {
+			want = "TooManyUnrevealedCommits"
+		}
+		if got := c.submit(c.keys[0], c.call("SubtensorModule", "commit_weights", "netuid", 1, "commit_hash", hash(uint32(i)))); got != want {
+			t.Errorf("commit %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
 func TestEpoch_pays_and_gives_permits_to_the_staked(t *testing.T) {
 	c := begin(t, nil)
 	for uid := range 3 {
