@@ -66,6 +66,10 @@ func build(v Version, beacon tlock.Beacon, tables []pallet) *Runtime {
 	}
 	x := &m.Extrinsic
 	x.Version, x.Address, x.Call, x.Signature = 4, reg.id("MultiAddress"), r.call, reg.id("MultiSignature")
+	// polkadot.js takes the parameters of these for granted.
+	reg.types[x.Address].Params = []scale.Param{{Name: "AccountId", Type: reg.id("AccountId32")}, {Name: "AccountIndex", Type: reg.id("()")}}
+	event := reg.id("EventRecord")
+	reg.types[event].Params = []scale.Param{{Name: "E", Type: reg.types[event].Def.Fields[1].Type}, {Name: "T", Type: reg.id("H256")}}
 	var extras []string
 	for _, e := range extensions {
 		extras = append(extras, e.extra)

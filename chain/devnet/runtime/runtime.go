@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/crypto/blake2b"
+
 	"github.com/vision19/vision/chain/scale"
 	"github.com/vision19/vision/chain/tlock"
 )
@@ -39,7 +41,7 @@ type Version struct {
 	APIs                                                           []APIVersion
 }
 
-// An APIVersion is one runtime API: the first 8 bytes of blake2b-256 of its name, and its version.
+// An APIVersion is one runtime API: blake2b of its name, 8 bytes long, and its version.
 type APIVersion struct {
 	ID      [8]byte
 	Version uint32
@@ -102,7 +104,7 @@ func New(o Options) *Runtime {
 		v.SpecVersion = 425
 	}
 	for _, a := range apis() {
-		v.APIs = append(v.APIs, APIVersion{[8]byte(scale.Blake2_256([]byte(a.name))), a.version})
+		v.APIs = append(v.APIs, APIVersion{[8]byte(blake2b64(a.name)), a.version})
 	}
 	shift := byte(0)
 	if o.Shifted {
@@ -179,3 +181,13 @@ func (e *Invalid) Error() string {
 
 // ErrNoFunction says that state_call named a function that this runtime lacks.
 var ErrNoFunction = errors.New("the runtime has no such function")
+
+// blake2b64 is blake2b of 8 bytes.
+func blake2b64(s string) []byte {
+	h, err := blake2b.New(8, nil)
+	if err != nil {
+		panic(fmt.Sprintf("blake2b of 8 bytes: %v", err)) // it refuses sizes above 64 only
+	}
+	h.Write([]byte(s))
+	return h.Sum(nil)
+}

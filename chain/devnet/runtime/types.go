@@ -66,7 +66,7 @@ var named = []struct{ name, path, def string }{
 	{"DrandPriority", "pallet_drand::drand_priority::DrandPriority", "{}"},
 	{"Runtime", "node_subtensor_runtime::Runtime", "{}"},
 	{"OpaqueMetadata", "sp_core::OpaqueMetadata", "(Vec<u8>)"},
-	{"UncheckedExtrinsic", "sp_runtime::generic::unchecked_extrinsic::UncheckedExtrinsic", "(Vec<u8>)"},
+	{"UncheckedExtrinsic", "sp_runtime::OpaqueExtrinsic", "(Vec<u8>)"},
 	{"TransactionSource", "sp_runtime::transaction_validity::TransactionSource", "enum InBlock, Local, External"},
 	{"ValidTransaction", "sp_runtime::transaction_validity::ValidTransaction", "{priority: u64, requires: Vec<Vec<u8>>, provides: Vec<Vec<u8>>, longevity: u64, propagate: bool}"},
 	{"TransactionValidityError", "sp_runtime::transaction_validity::TransactionValidityError", "enum Invalid(InvalidTransaction), Unknown(UnknownTransaction)"},
