@@ -15,7 +15,7 @@ func (s *Setter) Advance(ctx context.Context, r *Record) (closed bool, err error
 	switch {
 	case !r.Open():
 	case r.Terms != nil: // an extrinsic whose inclusion is to be seen
-		in, err := s.Client.Await(ctx, s.Key.Public(), &Signed{Bytes: r.Bytes, Hash: r.Extrinsic, Terms: *r.Terms})
+		in, err := s.Client.Resume(ctx, s.Key.Public(), &Signed{Bytes: r.Bytes, Hash: r.Extrinsic, Terms: *r.Terms})
 		err = s.settle(ctx, r, in, err)
 		return !r.Open(), err
 	case r.Method == V2:

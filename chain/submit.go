@@ -105,6 +105,9 @@ func (c *Client) Submit(ctx context.Context, key Signer, x *Signed) (*Inclusion,
 		return nil, err
 	}
 	defer unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	err = c.rpc.Call(ctx, nil, "author_submitExtrinsic", "0x"+hex.EncodeToString(x.Bytes))
 	var refused *rpc.Error
 	var busy *rpc.BusyError
@@ -117,6 +120,18 @@ func (c *Client) Submit(ctx context.Context, key Signer, x *Signed) (*Inclusion,
 		return nil, err
 	} // any other error: it may have arrived
 	return c.Await(ctx, key.Public(), x)
+}
+
+// Resume submits the same bytes once more, which a chain can include only once, and waits for what becomes of them: for an extrinsic of which an earlier process does not
+// know whether it was submitted. What the node says of it is no answer, since it may stand in a block already.
+func (c *Client) Resume(ctx context.Context, account [32]byte, x *Signed) (*Inclusion, error) {
+	unlock, err := c.lock(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	_ = c.rpc.Call(ctx, nil, "author_submitExtrinsic", "0x"+hex.EncodeToString(x.Bytes))
+	return c.Await(ctx, account, x)
 }
 
 // lock waits until no other extrinsic of the hotkey is in flight in this process.
