@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vision19/vision/chain/devnet/runtime"
 	"github.com/vision19/vision/chain/scale"
 	"golang.org/x/crypto/blake2b"
 )
@@ -31,7 +32,7 @@ type block struct {
 	hash              hash
 	state             *tree
 	pruned            bool
-	rules             chainRuntime // of the state, so of the next block
+	runtime           *runtime.Runtime // of the state, so of the next block
 }
 
 // seal computes roots and hash.

@@ -64,8 +64,8 @@ func (n *Node) newHead(b *block, dropped []*block) {
 		case s.method == "chain_newHead" || s.method == "chain_allHead":
 			s.tell(b.json())
 		case s.method == "state_runtimeVersion":
-			if parent != nil && parent.rules != b.rules {
-				s.tell(jsonVersion(b.rules))
+			if parent != nil && parent.runtime != b.runtime {
+				s.tell(jsonVersion(b.runtime))
 			}
 		case s.method == "state_storage":
 			if changes := changed(s.keys, parent, b); len(changes) > 0 {

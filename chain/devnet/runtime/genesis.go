@@ -14,10 +14,26 @@ type CommitReveal byte
 
 // V2 and V4 differ in the version that the chain asks for: V4 takes the calls of both, V2 only its own.
 const (
-	Off CommitReveal = iota
-	V2               // commit_weights and reveal_weights
-	V4               // commit_timelocked_weights
+	Off CommitReveal = iota // set_weights
+	V2                      // commit_weights and reveal_weights
+	V4                      // commit_timelocked_weights
 )
+
+// commitReveals are the names of the ways.
+var commitReveals = []string{"off", "v2", "v4"}
+
+// String is off, v2 or v4.
+func (c CommitReveal) String() string { return commitReveals[min(int(c), len(commitReveals)-1)] }
+
+// UnmarshalText reads what String gives.
+func (c *CommitReveal) UnmarshalText(b []byte) error {
+	i := slices.Index(commitReveals, string(b))
+	if i < 0 {
+		return fmt.Errorf("commit-reveal %q, where off, v2 or v4 are right", b)
+	}
+	*c = CommitReveal(i)
+	return nil
+}
 
 // maxCoins bounds the balances and the stake of genesis each, so that no sum of them, nor a share in 64 fractional bits, leaves its type.
 const maxCoins = 1 << 62
@@ -54,7 +70,7 @@ func (r *Runtime) Genesis(store Store, g Genesis) error {
 	s := state{r, over(store)}
 	netuid := uint64(g.Netuid)
 	s.put(0, "System.Number")
-	s.put(fields("spec_version", r.version.SpecVersion, "spec_name", r.version.SpecName), "System.LastRuntimeUpgrade")
+	r.Upgrade(s)
 	s.put(max(0, g.Time.UnixMilli()), "Timestamp.Now")
 	s.put(g.Sudo, "Sudo.Key")
 	s.beaconConfig()
