@@ -30,8 +30,7 @@ type block struct {
 	branch            uint32 // forks before it: blocks of two branches differ, even where nothing else does
 	extrinsics        [][]byte
 	hash              hash
-	state             *tree
-	pruned            bool
+	state             *tree            // nil: no longer known
 	runtime           *runtime.Runtime // of the state, so of the next block
 }
 

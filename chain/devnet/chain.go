@@ -147,7 +147,7 @@ func (c *chain) extend(b *block, dropped []*block) {
 	c.head, c.canonical[b.number], c.byHash[b.hash] = b, b, b
 	if b.number > c.kept {
 		if o := c.canonical[b.number-c.kept]; o != nil {
-			c.prune(o)
+			delete(c.byHash, o.hash)
 			delete(c.canonical, o.number)
 		}
 	}
@@ -155,14 +155,6 @@ func (c *chain) extend(b *block, dropped []*block) {
 	for c.final.number+c.lag < b.number {
 		c.final = c.canonical[c.final.number+1]
 		c.tell.finalized(c.final)
-	}
-}
-
-// prune drops a block and its state; of the genesis, the header stays.
-func (c *chain) prune(b *block) {
-	b.state, b.pruned, b.extrinsics = nil, true, nil
-	if b != c.genesis {
-		delete(c.byHash, b.hash)
 	}
 }
 
@@ -199,7 +191,7 @@ func (c *chain) fork(blocks uint32, lose bool) error {
 func (c *chain) keepDropped(dropped []*block) {
 	c.old = append(c.old, dropped...)
 	for len(c.old) > int(c.kept) {
-		c.prune(c.old[0])
+		delete(c.byHash, c.old[0].hash)
 		c.old = c.old[1:]
 	}
 }
@@ -248,16 +240,13 @@ func (c *chain) submit(xt []byte) (h hash, usurped *waiting, _ *rpcError) {
 	return c.pool.add(xt, v, c.head.number)
 }
 
-// at is a block that still has its state.
+// at is a block that still has its state. The text for one that has not is Substrate's.
 func (c *chain) at(h *hash) (*block, *rpcError) {
 	if h == nil {
 		return c.head, nil
 	}
 	b := c.byHash[*h]
-	if b == nil {
-		return nil, &rpcError{4003, "Client error: UnknownBlock: State already discarded for " + h.String() + ", or no such block", nil}
-	}
-	if b.pruned {
+	if b == nil || b.state == nil {
 		return nil, &rpcError{4003, "Client error: UnknownBlock: State already discarded for " + h.String(), nil}
 	}
 	return b, nil

@@ -115,8 +115,7 @@ func decodeBody(body []byte) (*saved, error) {
 	if _, ok := runtime.SpecOf(&state{s.head.state}); !ok {
 		return nil, fmt.Errorf("%w: its state names no runtime", ErrState)
 	}
-	s.genesis.pruned = s.genesis.hash != s.head.hash
-	if !s.genesis.pruned {
+	if s.genesis.hash == s.head.hash {
 		s.genesis = s.head
 	}
 	return s, nil

@@ -264,14 +264,12 @@ func (n *Node) keep() {
 	}
 }
 
-// snapshot is what a file holds now. Its blocks do not change: the chain is ahead of them only by new ones, except for a genesis' and an
-// old block's state, which pruning takes; the head's is never pruned while it is the head, so it is copied here.
+// snapshot is what a file holds now. Blocks never change.
 func (n *Node) snapshot() *saved {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.saved
-	head, genesis := *n.chain.head, *n.chain.genesis
-	s.head, s.genesis = &head, &genesis
+	s.head, s.genesis = n.chain.head, n.chain.genesis
 	return &s
 }
 

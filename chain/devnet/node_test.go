@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -43,7 +44,7 @@ func TestNode_answers_what_a_client_of_Substrate_asks(t *testing.T) {
 		{"state_getStorage", []any{number, strings.Trim(genesis, `"`)}, `"0x00000000"`},
 		{"state_getStorageSize", []any{number, at}, "4"},
 		{"state_getStorageHash", []any{number}, `"` + sum([]byte{2, 0, 0, 0}).String() + `"`},
-		{"state_getStorage", []any{number, "0x" + strings.Repeat("11", 32)}, "4003: Client error: UnknownBlock: State already discarded for 0x" + strings.Repeat("11", 32) + ", or no such block: <nil>"},
+		{"state_getStorage", []any{number, "0x" + strings.Repeat("11", 32)}, "4003: Client error: UnknownBlock: State already discarded for 0x" + strings.Repeat("11", 32) + ": <nil>"},
 		{"state_getKeysPaged", []any{uids, 1, uids}, `["` + uids + `0000"]`},
 		{"state_getKeysPaged", []any{uids, 5, uids + "0000"}, `["` + uids + `0100"]`},
 		{"state_getKeys", []any{uids}, `["` + uids + `0000","` + uids + `0100"]`},
@@ -328,8 +329,42 @@ func TestRestart_goes_on_with_the_chain_and_its_wallets(t *testing.T) {
 			t.Errorf("%s is another key", name)
 		}
 	}
-	if _, err := Start(t.Context(), Options{WalletPath: wallets}); !errors.Is(err, wallet.ErrExists) {
-		t.Errorf("another chain's wallets: %v", err)
+}
+
+func TestStart_leaves_the_wallet_default_alone_and_names_a_dev_wallet_of_another_chain(t *testing.T) {
+	dir := t.TempDir()
+	own, other := start(t, Options{}), start(t, Options{})
+	hot, cold, _ := own.Keys(0)
+	coldkey := cold.Public()
+	for _, write := range []func() error{
+		func() error { return os.MkdirAll(filepath.Join(dir, "empty", "default"), 0o700) }, // no keys at all
+		func() error {
+			return wallet.Write(rand.Reader, filepath.Join(dir, "other"), "default", "default", wallet.Keys{Hotkey: hot, ColdkeyPublic: &coldkey})
+		},
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"empty", "other"} {
+		if err := other.keys.write(filepath.Join(dir, name)); err != nil {
+			t.Error(name, err)
+		}
+	}
+	if w, err := wallet.Open(filepath.Join(dir, "other"), "default", "default", nil); err != nil || w.Hotkey.Public() != hot.Public() {
+		t.Error("default has other keys now", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "empty", "default", "hotkeys")); err == nil {
+		t.Error("default has keys now")
+	}
+	path := filepath.Join(dir, "other", "dev0")
+	err := own.keys.write(filepath.Join(dir, "other"))
+	if !errors.Is(err, wallet.ErrExists) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("another chain's hotkey: %v", err)
+	}
+	half := keys{hot: other.keys.hot, cold: own.keys.cold}
+	if err := half.write(filepath.Join(dir, "other")); !errors.Is(err, wallet.ErrExists) || !strings.Contains(err.Error(), path) {
+		t.Errorf("another chain's coldkey: %v", err)
 	}
 }
 
