@@ -1,6 +1,7 @@
 package devnet_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"slices"
 	"testing"
@@ -65,6 +66,51 @@ func TestClient_signs_across_an_upgrade(t *testing.T) {
 	}
 	if have, err := head(t, c).Weights(t.Context(), 19, 0, 1); err != nil || len(have) > 0 {
 		t.Errorf("the refused weights are there: %v, %v", have, err)
+	}
+}
+
+func TestClient_reads_the_events_of_the_block_that_upgrades(t *testing.T) {
+	node, err := devnet.Start(t.Context(), devnet.Options{Netuid: 19, Neurons: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	c, err := chain.Dial(t.Context(), rpc.Options{Endpoints: []string{node.Address()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	good, _, _ := node.Keys(0)
+	bad, _, _ := node.Keys(1)
+	var signed []*chain.Signed
+	for _, try := range []struct {
+		key     chain.Signer
+		version uint64
+	}{{good, 1}, {bad, 0}} {
+		x, err := c.Sign(t.Context(), try.key, "SubtensorModule", "set_weights", uint16(19), []uint16{1, 2}, []uint16{1, 2}, try.version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.RPC().Call(t.Context(), nil, "author_submitExtrinsic", "0x"+hex.EncodeToString(x.Bytes)); err != nil {
+			t.Fatal(err)
+		}
+		signed = append(signed, x)
+	}
+	if err := node.Fault(devnet.Fault{Kind: devnet.Upgrade}); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // so that the first is finalized
+		if err := node.NewBlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, err := c.Await(t.Context(), good.Public(), signed[0])
+	if err != nil || in.Block != 1 || !slices.ContainsFunc(in.Events, func(e chain.Event) bool { return e.Name == "WeightsSet" }) {
+		t.Errorf("%+v, %v", in, err)
+	}
+	var refused *chain.Refusal
+	if _, err := c.Await(t.Context(), bad.Public(), signed[1]); !errors.As(err, &refused) || refused.Name != "IncorrectWeightVersionKey" {
+		t.Errorf("a failed one: %v", err)
 	}
 }
 
