@@ -19,13 +19,6 @@ const (
 // ErrFinal is a fork that would go behind the finalized block.
 var ErrFinal = errors.New("the fork would go behind the finalized block")
 
-// events are told as blocks come and go. They are called under the node's lock.
-type events interface {
-	newHead(b *block, dropped []*block)
-	finalized(b *block)
-	gone(w hash, why string) // a status of author_extrinsicUpdate
-}
-
 // chain is the canonical chain and its pool. Its node's lock guards it.
 type chain struct {
 	genesis   *block
@@ -41,7 +34,7 @@ type chain struct {
 	kept      uint32 // keptBlocks, but in a test
 	upgrade   bool   // the next block ends with a new runtime
 	signer    *tlock.Signer
-	tell      events
+	tell      *Node // whose subscriptions are told as blocks come and go
 }
 
 // time is that of a block: 12 s after its parent's, whatever the wall clock says. So arithmetic in blocks and in drand rounds holds on
@@ -116,7 +109,7 @@ func (c *chain) fill(b *block, s *state) {
 	for _, w := range c.pool.ordered() {
 		if w.until < uint64(b.number) {
 			delete(c.pool.all, w.hash)
-			c.tell.gone(w.hash, "invalid")
+			c.tell.last(w.hash, "invalid")
 			continue
 		}
 		if taken >= maxInBlock {
@@ -137,7 +130,7 @@ func (c *chain) fill(b *block, s *state) {
 			s.tree = before
 			delete(c.pool.all, w.hash)
 			c.pool.ban(w.hash, b.number)
-			c.tell.gone(w.hash, "invalid")
+			c.tell.last(w.hash, "invalid")
 		}
 	}
 }
@@ -210,11 +203,11 @@ func (c *chain) returnToPool(dropped []*block, lose bool) {
 			}
 			v, err := c.head.runtime.Validate(c.head.runtime.Next(s, c.head.hash), xt)
 			if err == nil {
-				if _, _, refused := c.pool.add(xt, v, c.head.number); refused == nil {
+				if _, refused := c.pool.add(h, xt, v, c.head.number); refused == nil {
 					continue
 				}
 			}
-			c.tell.gone(h, "invalid")
+			c.tell.last(h, "invalid")
 		}
 	}
 }
@@ -237,7 +230,8 @@ func (c *chain) submit(xt []byte) (h hash, usurped *waiting, _ *rpcError) {
 		}
 		return h, nil, refused
 	}
-	return c.pool.add(xt, v, c.head.number)
+	usurped, full := c.pool.add(h, xt, v, c.head.number)
+	return h, usurped, full
 }
 
 // at is a block that still has its state. The text for one that has not is Substrate's.

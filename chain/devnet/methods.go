@@ -298,9 +298,6 @@ func blockHash(n *Node, a *arguments) (any, *rpcError) {
 	if number == nil {
 		return n.chain.head.hash, nil
 	}
-	if *number == 0 {
-		return n.chain.genesis.hash, nil
-	}
 	if b := n.chain.canonical[*number]; b != nil {
 		return b.hash, nil
 	}
@@ -352,12 +349,7 @@ func take(n *Node, xt []byte) (h hash, lost bool, err *rpcError) {
 	}
 	h, usurped, err := n.chain.submit(xt)
 	if usurped != nil {
-		for _, s := range n.subs {
-			if s.xt != nil && *s.xt == usurped.hash {
-				s.tell(map[string]hash{"usurped": h})
-				n.end(s)
-			}
-		}
+		n.last(usurped.hash, map[string]hash{"usurped": h})
 	}
 	return h, false, err
 }

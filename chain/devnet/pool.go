@@ -66,29 +66,25 @@ func refusal(err error) *rpcError {
 }
 
 // add takes an extrinsic that was found valid at block number. usurped is one that it replaces.
-func (p *pool) add(xt []byte, v runtime.Validity, number uint32) (h hash, usurped *waiting, err *rpcError) {
-	h = sum(xt)
-	if err := p.refuses(h, number); err != nil {
-		return h, nil, err
-	}
+func (p *pool) add(h hash, xt []byte, v runtime.Validity, number uint32) (usurped *waiting, _ *rpcError) {
 	for _, w := range p.all {
 		if w.Signer == v.Signer && w.Nonce == v.Nonce {
 			if v.Priority <= w.Priority {
-				return h, nil, &rpcError{1014, "Priority is too low: (" + decimal(w.Priority) + " vs " + decimal(v.Priority) + ")",
+				return nil, &rpcError{1014, "Priority is too low: (" + decimal(w.Priority) + " vs " + decimal(v.Priority) + ")",
 					"The transaction has too low priority to replace another transaction already in the pool."}
 			}
 			usurped = w
 		}
 	}
 	if usurped == nil && len(p.all) >= p.limit {
-		return h, nil, &rpcError{1016, "Immediately Dropped", "The transaction couldn't enter the pool because of the limit"}
+		return nil, &rpcError{1016, "Immediately Dropped", "The transaction couldn't enter the pool because of the limit"}
 	}
 	if usurped != nil {
 		delete(p.all, usurped.hash)
 	}
 	p.arrived++
 	p.all[h] = &waiting{h, xt, v, p.arrived, uint64(number) + min(v.Longevity, 1<<40)}
-	return h, usurped, nil
+	return usurped, nil
 }
 
 func (p *pool) refuses(h hash, number uint32) *rpcError {

@@ -96,11 +96,11 @@ func (n *Node) finalized(b *block) {
 	}
 }
 
-// gone ends the subscriptions to an extrinsic that left the pool.
-func (n *Node) gone(xt hash, why string) {
+// last tells an extrinsic's last status, and ends the subscriptions to it.
+func (n *Node) last(xt hash, status any) {
 	for _, s := range n.subs {
 		if s.xt != nil && *s.xt == xt {
-			s.tell(why)
+			s.tell(status)
 			n.end(s)
 		}
 	}
