@@ -45,12 +45,12 @@ type Options struct {
 	Listen       string        // host:port; empty: 127.0.0.1:0. A fault is anyone's to set, so a loopback address is wise
 	BlockTime    time.Duration // 0: only dev_newBlock and NewBlock make blocks; else 10 ms to 1 h. Subtensor's is 12 s
 	State        string        // folder of devnet.state; empty: nothing is kept
-	Netuid       uint16        // of the subnet that the genesis has; 0: 1
+	Netuid       uint16        // of the subnet that the genesis has: 1 to 4095; 0: 1
 	Neurons      int           // 1 to 256; 0: 8
-	WalletPath   string        // folder for dev0, dev1, ..., each with hotkey default; empty: none are written
+	WalletPath   string        // folder for dev0, dev1, ..., each with hotkey default, and for default if there is none; empty: none are written
 	CommitReveal CommitReveal
-	Tempo        uint16           // blocks; 0: the runtime's choice
-	FinalityLag  uint32           // blocks; 0: 2
+	Tempo        uint16           // blocks of an epoch; 0: 360
+	FinalityLag  uint32           // blocks, up to 4095; 0: 2
 	Clock        func() time.Time // of the genesis; nil: time.Now
 	Log          *slog.Logger     // nil: none
 
@@ -105,6 +105,8 @@ func (o Options) complete() (Options, error) {
 		o.kept = keptBlocks
 	}
 	switch {
+	case o.Netuid >= 4096:
+		return o, fmt.Errorf("%w: netuid %d; 1 to 4095", ErrOptions, o.Netuid)
 	case o.Neurons < 0 || o.Neurons > maxNeurons:
 		return o, fmt.Errorf("%w: %d neurons; 1 to %d", ErrOptions, o.Neurons, maxNeurons)
 	case o.BlockTime != 0 && (o.BlockTime < 10*time.Millisecond || o.BlockTime > time.Hour):
@@ -273,7 +275,7 @@ func (n *Node) snapshot() *saved {
 	return &s
 }
 
-// Close ends the node, and writes its state.
+// Close ends the node, and writes its state. The error is one of the file's.
 func (n *Node) Close() error { return n.close() }
 
 func (n *Node) shut() error {
@@ -319,7 +321,7 @@ func (n *Node) Head() (number uint32, hash [32]byte, at time.Time) {
 	return n.chain.head.number, n.chain.head.hash, n.chain.time(n.chain.head.number)
 }
 
-// NewBlock makes a block now.
+// NewBlock makes a block now. An error is a mistake of this package; the chain is then as it was.
 func (n *Node) NewBlock() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -395,6 +395,14 @@ func TestStart_refuses_a_damaged_state_by_name(t *testing.T) {
 	}
 }
 
+func TestStart_refuses_options_that_are_out_of_range(t *testing.T) {
+	for _, o := range []Options{{Netuid: 4096}, {Neurons: -1}, {Neurons: 257}, {BlockTime: time.Millisecond}, {BlockTime: 2 * time.Hour}, {FinalityLag: keptBlocks}, {CommitReveal: 3}} {
+		if n, err := Start(t.Context(), o); !errors.Is(err, ErrOptions) {
+			t.Errorf("%+v: %v, %v", o, n, err)
+		}
+	}
+}
+
 func FuzzDecodeRequests(f *testing.F) {
 	for _, s := range []string{`{"jsonrpc":"2.0","id":1,"method":"a","params":[1]}`, `[]`, `[1,{"jsonrpc":"2.0"}]`, `{"params":{}}`, ``, ` `} {
 		f.Add([]byte(s))

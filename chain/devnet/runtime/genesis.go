@@ -25,7 +25,7 @@ var commitReveals = []string{"off", "v2", "v4"}
 // String is off, v2 or v4.
 func (c CommitReveal) String() string { return commitReveals[min(int(c), len(commitReveals)-1)] }
 
-// UnmarshalText reads what String gives.
+// UnmarshalText reads what String gives; the error says what is right.
 func (c *CommitReveal) UnmarshalText(b []byte) error {
 	i := slices.Index(commitReveals, string(b))
 	if i < 0 {
@@ -41,15 +41,15 @@ const maxCoins = 1 << 62
 // Genesis is block 0's state: one subnet, ready.
 type Genesis struct {
 	Time         time.Time
-	Netuid       uint16 // not 0, which is the root's
-	Neurons      []Neuron
+	Netuid       uint16   // 1 to 4095
+	Neurons      []Neuron // at most 256
 	Owner        [32]byte // coldkey of the subnet's owner; its hotkey is the first neuron of that coldkey, if any
 	CommitReveal CommitReveal
 	RevealPeriod uint64              // epochs, 0 means 1
 	Tempo        uint16              // blocks of an epoch; 0 means 360
 	RateLimit    uint64              // blocks between weights; 0 means 100
-	Rich         map[[32]byte]uint64 // free balances, rao
-	Sudo         [32]byte
+	Rich         map[[32]byte]uint64 // free balances, rao, at most 2^62 together
+	Sudo         [32]byte            // whose calls of Sudo run as root
 }
 
 // A Neuron has its place in the list as uid, and a validator's permit from the beginning if it has stake.
@@ -59,7 +59,7 @@ type Neuron struct {
 }
 
 // Genesis writes the state before block 1. The first weights of each neuron are free, as LastUpdate is 0; min_allowed_weights and weights_version_key are 1,
-// and AdminFreezeWindow 0, which would be all of a short epoch.
+// and AdminFreezeWindow 0, which would be all of a short epoch. The error says which of the bounds g is beyond; the store is then as it was.
 func (r *Runtime) Genesis(store Store, g Genesis) error {
 	switch {
 	case g.Netuid == 0 || g.Netuid >= 4096:

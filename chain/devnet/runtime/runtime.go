@@ -59,15 +59,15 @@ func (v Version) value() scale.Struct {
 // A Block is what the node knows of a block before its transactions.
 type Block struct {
 	Number uint32
-	Parent [32]byte
-	Time   time.Time
-	Pulses []Pulse
+	Parent [32]byte  // hash of the block before
+	Time   time.Time // to the millisecond
+	Pulses []Pulse   // by round; those that are stored already, or whose signature is wrong, count as not come
 }
 
 // A Pulse is a round of the beacon.
 type Pulse struct {
-	Round     uint64
-	Signature []byte
+	Round     uint64 // from 1
+	Signature []byte // BLS, in G1: 48 bytes
 }
 
 // Runtime is the rules; it keeps no state of its own and may be used by many goroutines.
@@ -134,7 +134,8 @@ func (r *Runtime) Metadata(version byte) ([]byte, bool) {
 // Kind is why a transaction is not valid, numbered as sp_runtime's InvalidTransaction.
 type Kind byte
 
-// The kinds. BadSigner is what sudo by another key is; Custom carries a number of subtensor's own.
+// The kinds. Future is a nonce before its turn, Stale one that was used; BadSigner is what sudo by another key is; Custom carries a number of
+// subtensor's own.
 const (
 	InvalidCall      Kind = 0
 	InvalidPayment   Kind = 1
@@ -155,6 +156,7 @@ const (
 	existentialDeposit = 500  // rao
 )
 
+// String is the name that sp_runtime has for it.
 func (k Kind) String() string {
 	names := map[Kind]string{InvalidCall: "Call", InvalidPayment: "Payment", InvalidFuture: "Future", InvalidStale: "Stale", InvalidBadProof: "BadProof",
 		InvalidAncient: "AncientBirthBlock", InvalidExhausts: "ExhaustsResources", InvalidCustom: "Custom", InvalidMandatory: "BadMandatory",
@@ -172,6 +174,7 @@ type Invalid struct {
 	Why    string // what was wrong, for a log
 }
 
+// Error is for a log: it names the kind, the number, and why.
 func (e *Invalid) Error() string {
 	s := "invalid transaction: " + e.Kind.String()
 	if e.Kind == InvalidCustom {
