@@ -15,8 +15,30 @@ type Event struct {
 	Value     any    // its fields: nil, the only one, a scale.Struct, or []any
 }
 
+// ran is the state with the runtime that ran its block: the parent's. A block that upgrades the runtime names the new one already, and its events
+// are still the old one's.
+func (s *State) ran(ctx context.Context) (*State, error) {
+	h, err := s.client.header(ctx, s.Hash)
+	if err != nil || h.Number == 0 {
+		return s, err
+	}
+	own := *s
+	if own.Runtime, err = s.client.runtime(ctx, h.Parent); err != nil {
+		return nil, fmt.Errorf("read the runtime that ran block %d: %w", s.Number, err)
+	}
+	return &own, nil
+}
+
 // Events are those of the state's block.
 func (s *State) Events(ctx context.Context) ([]Event, error) {
+	s, err := s.ran(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.events(ctx)
+}
+
+func (s *State) events(ctx context.Context) ([]Event, error) {
 	v, err := s.Get(ctx, "System", "Events")
 	if err != nil {
 		return nil, err

@@ -188,10 +188,13 @@ func (c *Client) Await(ctx context.Context, account [32]byte, x *Signed) (*Inclu
 	}
 	found.Hash = x.Hash
 	s, err := c.At(ctx, found.BlockHash)
+	if err == nil {
+		s, err = s.ran(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.Events(ctx)
+	all, err := s.events(ctx)
 	if err != nil {
 		return nil, err
 	}

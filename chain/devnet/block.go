@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vision19/vision/chain/devnet/runtime"
 	"github.com/vision19/vision/chain/scale"
 	"golang.org/x/crypto/blake2b"
 )
@@ -29,9 +30,8 @@ type block struct {
 	branch            uint32 // forks before it: blocks of two branches differ, even where nothing else does
 	extrinsics        [][]byte
 	hash              hash
-	state             *tree
-	pruned            bool
-	rules             chainRuntime // of the state, so of the next block
+	state             *tree            // nil: no longer known
+	runtime           *runtime.Runtime // of the state, so of the next block
 }
 
 // seal computes roots and hash.

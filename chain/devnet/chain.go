@@ -4,24 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/vision19/vision/chain/devnet/runtime"
+	"github.com/vision19/vision/chain/tlock"
 )
 
 const (
-	// history is how many blocks keep their state and extrinsics: Substrate's default is 256; a day of test wants some more.
-	history = 4096
+	// keptBlocks is how many blocks keep their state and extrinsics: Substrate's default is 256; a day of test wants some more.
+	keptBlocks = 4096
 	// maxBlocks bounds the blocks that one call makes.
 	maxBlocks = 4096
 )
 
 // ErrFinal is a fork that would go behind the finalized block.
 var ErrFinal = errors.New("the fork would go behind the finalized block")
-
-// events are told as blocks come and go. They are called under the node's lock.
-type events interface {
-	newHead(b *block, dropped []*block)
-	finalized(b *block)
-	gone(w hash, why string) // a status of author_extrinsicUpdate
-}
 
 // chain is the canonical chain and its pool. Its node's lock guards it.
 type chain struct {
@@ -35,9 +31,10 @@ type chain struct {
 	lag       uint32
 	branch    uint32
 	pool      *pool
-	upgrade   chainRuntime // takes over at the end of the next block
-	pulses    func(after, upTo time.Time) ([]pulse, error)
-	tell      events
+	kept      uint32 // keptBlocks, but in a test
+	upgrade   bool   // the next block ends with a new runtime
+	signer    *tlock.Signer
+	tell      *Node // whose subscriptions are told as blocks come and go
 }
 
 // time is that of a block: 12 s after its parent's, whatever the wall clock says. So arithmetic in blocks and in drand rounds holds on
@@ -68,27 +65,43 @@ func (c *chain) build() error {
 // next is a block on the head.
 func (c *chain) next() (*block, error) {
 	parent := c.head
-	b := &block{number: parent.number + 1, parent: parent.hash, branch: c.branch, rules: parent.rules}
-	at := beginning{Number: b.number, Parent: parent.hash, Time: c.time(b.number)}
+	b := &block{number: parent.number + 1, parent: parent.hash, branch: c.branch, runtime: parent.runtime}
+	at := runtime.Block{Number: b.number, Parent: parent.hash, Time: c.time(b.number)}
 	var err error
 	if at.Pulses, err = c.pulses(c.time(parent.number), at.Time); err != nil {
 		return nil, fmt.Errorf("block %d: %w", b.number, err)
 	}
 	s := &state{parent.state}
-	b.rules.Begin(s, at)
-	for _, xt := range b.rules.Inherents(at) {
-		if err := b.rules.Apply(s, xt); err != nil {
+	b.runtime.Begin(s, at)
+	for _, xt := range b.runtime.Inherents(at) {
+		if err := b.runtime.Apply(s, xt); err != nil {
 			return nil, fmt.Errorf("block %d: inherent: %w", b.number, err)
 		}
 		b.extrinsics = append(b.extrinsics, xt)
 	}
 	c.fill(b, s)
-	b.rules.End(s)
-	if c.upgrade != nil {
-		b.rules, c.upgrade = c.upgrade, nil
+	b.runtime.End(s)
+	if c.upgrade {
+		c.upgrade = false
+		b.runtime = runtime.New(b.runtime.Version().SpecVersion+1, c.signer.Beacon())
+		b.runtime.Upgrade(s)
 	}
 	b.seal(s.tree)
 	return b, nil
+}
+
+// pulses are the beacon's in a span of the chain's time.
+func (c *chain) pulses(after, upTo time.Time) ([]runtime.Pulse, error) {
+	var all []runtime.Pulse
+	b := c.signer.Beacon()
+	for round := b.Round(after) + 1; round <= b.Round(upTo); round++ {
+		sig, err := c.signer.Sign(round)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runtime.Pulse{Round: round, Signature: sig})
+	}
+	return all, nil
 }
 
 func (c *chain) fill(b *block, s *state) {
@@ -96,28 +109,28 @@ func (c *chain) fill(b *block, s *state) {
 	for _, w := range c.pool.ordered() {
 		if w.until < uint64(b.number) {
 			delete(c.pool.all, w.hash)
-			c.tell.gone(w.hash, "invalid")
+			c.tell.last(w.hash, "invalid")
 			continue
 		}
 		if taken >= maxInBlock {
 			continue
 		}
 		before := s.tree
-		err := b.rules.Apply(s, w.xt)
-		var bad *invalid
+		err := b.runtime.Apply(s, w.xt)
+		var bad *runtime.Invalid
 		switch {
 		case err == nil:
 			taken++
 			b.extrinsics = append(b.extrinsics, w.xt)
 			delete(c.pool.all, w.hash)
 			c.pool.ban(w.hash, b.number)
-		case errors.As(err, &bad) && bad.kind == future:
+		case errors.As(err, &bad) && bad.Kind == runtime.InvalidFuture:
 			s.tree = before
 		default:
 			s.tree = before
 			delete(c.pool.all, w.hash)
 			c.pool.ban(w.hash, b.number)
-			c.tell.gone(w.hash, "invalid")
+			c.tell.last(w.hash, "invalid")
 		}
 	}
 }
@@ -125,9 +138,9 @@ func (c *chain) fill(b *block, s *state) {
 // extend makes b the head. dropped are the blocks it replaces.
 func (c *chain) extend(b *block, dropped []*block) {
 	c.head, c.canonical[b.number], c.byHash[b.hash] = b, b, b
-	if b.number > history {
-		if o := c.canonical[b.number-history]; o != nil {
-			c.prune(o)
+	if b.number > c.kept {
+		if o := c.canonical[b.number-c.kept]; o != nil {
+			delete(c.byHash, o.hash)
 			delete(c.canonical, o.number)
 		}
 	}
@@ -135,14 +148,6 @@ func (c *chain) extend(b *block, dropped []*block) {
 	for c.final.number+c.lag < b.number {
 		c.final = c.canonical[c.final.number+1]
 		c.tell.finalized(c.final)
-	}
-}
-
-// prune drops a block and its state; of the genesis, the header stays.
-func (c *chain) prune(b *block) {
-	b.state, b.pruned, b.extrinsics = nil, true, nil
-	if b != c.genesis {
-		delete(c.byHash, b.hash)
 	}
 }
 
@@ -178,8 +183,8 @@ func (c *chain) fork(blocks uint32, lose bool) error {
 // keepDropped lets the blocks of a dropped branch be read for a while.
 func (c *chain) keepDropped(dropped []*block) {
 	c.old = append(c.old, dropped...)
-	for len(c.old) > history {
-		c.prune(c.old[0])
+	for len(c.old) > int(c.kept) {
+		delete(c.byHash, c.old[0].hash)
 		c.old = c.old[1:]
 	}
 }
@@ -196,13 +201,13 @@ func (c *chain) returnToPool(dropped []*block, lose bool) {
 			if lose {
 				continue
 			}
-			v, err := c.head.rules.Validate(s, c.head.hash, xt)
+			v, err := c.head.runtime.Validate(c.head.runtime.Next(s, c.head.hash), xt)
 			if err == nil {
-				if _, _, refused := c.pool.add(xt, v, c.head.number); refused == nil {
+				if _, refused := c.pool.add(h, xt, v, c.head.number); refused == nil {
 					continue
 				}
 			}
-			c.tell.gone(h, "invalid")
+			c.tell.last(h, "invalid")
 		}
 	}
 }
@@ -216,28 +221,26 @@ func (c *chain) submit(xt []byte) (h hash, usurped *waiting, _ *rpcError) {
 	if err := c.pool.refuses(h, c.head.number); err != nil {
 		return h, nil, err
 	}
-	v, err := c.head.rules.Validate(&state{c.head.state}, c.head.hash, xt)
-	var bad *invalid
-	switch {
-	case errors.As(err, &bad):
-		c.pool.ban(h, c.head.number)
-		return h, nil, &rpcError{1010, "Invalid Transaction", bad.Error()}
-	case err != nil:
-		return h, nil, &rpcError{1002, "Verification Error: " + err.Error(), nil}
+	rt := c.head.runtime
+	v, err := rt.Validate(rt.Next(&state{c.head.state}, c.head.hash), xt)
+	if err != nil {
+		refused := refusal(err)
+		if refused.Code == 1010 {
+			c.pool.ban(h, c.head.number)
+		}
+		return h, nil, refused
 	}
-	return c.pool.add(xt, v, c.head.number)
+	usurped, full := c.pool.add(h, xt, v, c.head.number)
+	return h, usurped, full
 }
 
-// at is a block that still has its state.
+// at is a block that still has its state. The text for one that has not is Substrate's.
 func (c *chain) at(h *hash) (*block, *rpcError) {
 	if h == nil {
 		return c.head, nil
 	}
 	b := c.byHash[*h]
-	if b == nil {
-		return nil, &rpcError{4003, "Client error: UnknownBlock: State already discarded for " + h.String() + ", or no such block", nil}
-	}
-	if b.pruned {
+	if b == nil || b.state == nil {
 		return nil, &rpcError{4003, "Client error: UnknownBlock: State already discarded for " + h.String(), nil}
 	}
 	return b, nil

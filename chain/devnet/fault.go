@@ -23,7 +23,7 @@ const (
 	Busy    Kind = "busy"    // HTTP calls and websocket upgrades get 429, with RetryAfter
 	Lose    Kind = "lose"    // a submission is answered as taken, and is not
 	Fork    Kind = "fork"    // Blocks blocks are dropped, and one more built; their extrinsics go back to the pool, or with Lost nowhere
-	Upgrade Kind = "upgrade" // the next block ends with a runtime of SpecVersion + 1 and shifted pallet indices
+	Upgrade Kind = "upgrade" // the next block ends with a runtime of the next spec version, whose pallets have other indices
 	Clear   Kind = "clear"   // ends every fault that lasts
 )
 

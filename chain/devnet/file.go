@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/vision19/vision/chain/devnet/runtime"
 	"github.com/vision19/vision/chain/scale"
 	"golang.org/x/crypto/blake2b"
 )
@@ -18,7 +19,7 @@ const (
 	stateName = "devnet.state"
 	lockName  = "devnet.lock"
 	// stateMark starts the file, and ends with its version.
-	stateMark = "vision devnet 1\n"
+	stateMark = "vision devnet 2\n"
 	// maxFile bounds the file in bytes: 256 neurons with weights for all of them take less than 1 MB.
 	maxFile = 256 << 20
 )
@@ -30,15 +31,13 @@ var (
 	ErrLocked = errors.New("another devnet runs on this folder")
 )
 
-// saved is what outlives a process: the head and its state, and the genesis. The pool and older blocks do not, and the head counts as
-// finalized.
+// saved is what outlives a process: the head and its state, which names its runtime, and the genesis. The pool and older blocks do not.
+// So the head counts as finalized after a restart: what it could be forked back to is gone.
 type saved struct {
 	seed          [32]byte
 	start         int64 // milliseconds since 1970
 	netuid        uint16
 	neurons       uint16
-	spec          uint32
-	shifted       bool
 	genesis, head *block
 }
 
@@ -48,11 +47,6 @@ func (s *saved) encode() []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.start))
 	b = binary.LittleEndian.AppendUint16(b, s.netuid)
 	b = binary.LittleEndian.AppendUint16(b, s.neurons)
-	b = binary.LittleEndian.AppendUint32(b, s.spec)
-	b = append(b, 0)
-	if s.shifted {
-		b[len(b)-1] = 1
-	}
 	for _, k := range []*block{s.genesis, s.head} {
 		b = binary.LittleEndian.AppendUint32(b, k.number)
 		b = append(append(append(b, k.parent[:]...), k.stateRoot[:]...), k.xtRoot[:]...)
@@ -89,7 +83,7 @@ func decodeBody(body []byte) (*saved, error) {
 	r := scale.NewReader(body)
 	s := &saved{seed: [32]byte(fixed(r, 32))}
 	start := r.U64()
-	s.start, s.netuid, s.neurons, s.spec, s.shifted = int64(start), r.U16(), r.U16(), r.U32(), r.Bool()
+	s.start, s.netuid, s.neurons = int64(start), r.U16(), r.U16()
 	read := func() *block {
 		k := &block{number: r.U32(), parent: hash(fixed(r, 32)), stateRoot: hash(fixed(r, 32)), xtRoot: hash(fixed(r, 32)), branch: r.U32()}
 		for range r.Length(1) {
@@ -118,8 +112,10 @@ func decodeBody(body []byte) (*saved, error) {
 	if hash(s.head.state.root()) != s.head.stateRoot {
 		return nil, fmt.Errorf("%w: its state is not that of its block", ErrState)
 	}
-	s.genesis.pruned = s.genesis.hash != s.head.hash
-	if !s.genesis.pruned {
+	if _, ok := runtime.SpecOf(&state{s.head.state}); !ok {
+		return nil, fmt.Errorf("%w: its state names no runtime", ErrState)
+	}
+	if s.genesis.hash == s.head.hash {
 		s.genesis = s.head
 	}
 	return s, nil

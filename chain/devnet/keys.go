@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/vision19/vision/chain/wallet"
 	"golang.org/x/crypto/blake2b"
@@ -38,36 +40,33 @@ func deriveKeys(seed [32]byte, neurons int) (keys, error) {
 	return k, nil
 }
 
-// write makes DIR/dev<uid> with hotkey default, and DIR/default for uid 0 where there is none. A wallet that is there must have the same
-// keys.
+// write makes DIR/dev<uid> with hotkey default, and DIR/default for uid 0 unless there is one, which is its owner's and stays as it is. A
+// dev<uid> that is there must have the same keys.
 func (k keys) write(dir string) error {
 	for uid := range k.hot {
 		if err := k.writeOne(dir, fmt.Sprintf("dev%d", uid), uid); err != nil {
 			return err
 		}
 	}
-	_, err := wallet.Open(dir, "default", "default", nil)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := k.writeOne(dir, "default", 0); err != nil && !errors.Is(err, wallet.ErrKeyfile) {
-			return err
-		}
+	if _, err := os.Lstat(filepath.Join(dir, "default")); !errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return k.writeOne(dir, "default", 0)
 }
 
 func (k keys) writeOne(dir, name string, uid int) error {
+	cold := k.cold[uid].Public()
 	have, err := wallet.Open(dir, name, "default", nil)
 	switch {
-	case err == nil && have.Hotkey.Public() == k.hot[uid].Public():
+	case err == nil && have.Hotkey.Public() == k.hot[uid].Public() && have.Coldkey == cold:
 		return nil
 	case err == nil:
-		return fmt.Errorf("wallet %s in %s: %w: it is of another chain; move it away, or choose another folder", name, dir, wallet.ErrExists)
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("wallets of the devnet: %w", err)
+		err = wallet.ErrExists
+	case errors.Is(err, fs.ErrNotExist):
+		err = wallet.Write(rand.Reader, dir, name, "default", wallet.Keys{Hotkey: k.hot[uid], ColdkeyPublic: &cold})
 	}
-	cold := k.cold[uid].Public()
-	if err := wallet.Write(rand.Reader, dir, name, "default", wallet.Keys{Hotkey: k.hot[uid], ColdkeyPublic: &cold}); err != nil {
-		return fmt.Errorf("wallets of the devnet: %w", err)
+	if err != nil {
+		return fmt.Errorf("wallet %s: %w; if it is another chain's, move it away or choose another folder", filepath.Join(dir, name), err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vision19/vision/chain/devnet/runtime"
 	"github.com/vision19/vision/chain/scale"
 	"github.com/vision19/vision/chain/wallet"
 )
@@ -128,7 +129,7 @@ func nextIndex(n *Node, a *arguments) (any, *rpcError) {
 		a.fail("an SS58 address is wanted")
 		return nil, nil
 	}
-	out, err := n.chain.head.rules.Call(&state{n.chain.head.state}, "AccountNonceApi_account_nonce", account[:])
+	out, err := n.chain.head.runtime.Call(&state{n.chain.head.state}, "AccountNonceApi_account_nonce", account[:])
 	if err != nil {
 		return nil, &rpcError{1, "Unable to query nonce.", err.Error()}
 	}
@@ -158,12 +159,12 @@ type versionJSON struct {
 	ImplVersion        uint32   `json:"implVersion"`
 	APIs               [][2]any `json:"apis"`
 	TransactionVersion uint32   `json:"transactionVersion"`
-	StateVersion       uint32   `json:"stateVersion"`
+	StateVersion       byte     `json:"stateVersion"`
 }
 
-func jsonVersion(r chainRuntime) versionJSON {
+func jsonVersion(r *runtime.Runtime) versionJSON {
 	v := r.Version()
-	j := versionJSON{v.Spec, v.Impl, v.Authoring, v.SpecVersion, v.ImplVersion, [][2]any{}, v.TransactionVersion, v.StateOf}
+	j := versionJSON{v.SpecName, v.ImplName, v.AuthoringVersion, v.SpecVersion, v.ImplVersion, [][2]any{}, v.TransactionVersion, v.StateVersion}
 	for _, api := range v.APIs {
 		j.APIs = append(j.APIs, [2]any{hexed(api.ID[:]), api.Version})
 	}
@@ -175,7 +176,7 @@ func runtimeVersion(n *Node, a *arguments) (any, *rpcError) {
 	if err != nil {
 		return nil, err
 	}
-	return jsonVersion(b.rules), nil
+	return jsonVersion(b.runtime), nil
 }
 
 func metadata(n *Node, a *arguments) (any, *rpcError) {
@@ -183,10 +184,7 @@ func metadata(n *Node, a *arguments) (any, *rpcError) {
 	if err != nil {
 		return nil, err
 	}
-	m, ok := b.rules.Metadata(14)
-	if !ok {
-		return nil, &rpcError{-32603, "Internal error", "the runtime has no metadata of version 14"}
-	}
+	m, _ := b.runtime.Metadata(14) // which every runtime has
 	return hexed(m), nil
 }
 
@@ -196,7 +194,7 @@ func stateCall(n *Node, a *arguments) (any, *rpcError) {
 	if err != nil {
 		return nil, err
 	}
-	out, failed := b.rules.Call(&state{b.state}, function, args)
+	out, failed := b.runtime.Call(&state{b.state}, function, args)
 	if failed != nil {
 		return nil, &rpcError{4003, "Client error: Execution failed: " + failed.Error(), nil}
 	}
@@ -271,7 +269,7 @@ func subscribeStorage(n *Node, c *conn, a *arguments) (any, func(), *rpcError) {
 
 func subscribeVersion(n *Node, c *conn, _ *arguments) (any, func(), *rpcError) {
 	s := &subscription{method: "state_runtimeVersion"}
-	return n.subscribe(c, s, func() { s.tell(jsonVersion(n.chain.head.rules)) })
+	return n.subscribe(c, s, func() { s.tell(jsonVersion(n.chain.head.runtime)) })
 }
 
 // blockHash answers one number, none (the head) or a list of them.
@@ -299,9 +297,6 @@ func blockHash(n *Node, a *arguments) (any, *rpcError) {
 	}
 	if number == nil {
 		return n.chain.head.hash, nil
-	}
-	if *number == 0 {
-		return n.chain.genesis.hash, nil
 	}
 	if b := n.chain.canonical[*number]; b != nil {
 		return b.hash, nil
@@ -342,7 +337,7 @@ func take(n *Node, xt []byte) (h hash, lost bool, err *rpcError) {
 	if f, ok := n.faults.take(Refuse); ok {
 		switch {
 		case f.Custom != nil:
-			return h, false, &rpcError{1010, "Invalid Transaction", (&invalid{kind: custom, code: *f.Custom}).Error()}
+			return h, false, refusal(&runtime.Invalid{Kind: runtime.InvalidCustom, Custom: *f.Custom})
 		case f.Data != "":
 			return h, false, &rpcError{f.Code, "Invalid Transaction", f.Data}
 		default:
@@ -354,12 +349,7 @@ func take(n *Node, xt []byte) (h hash, lost bool, err *rpcError) {
 	}
 	h, usurped, err := n.chain.submit(xt)
 	if usurped != nil {
-		for _, s := range n.subs {
-			if s.xt != nil && *s.xt == usurped.hash {
-				s.tell(map[string]hash{"usurped": h})
-				n.end(s)
-			}
-		}
+		n.last(usurped.hash, map[string]hash{"usurped": h})
 	}
 	return h, false, err
 }
@@ -404,7 +394,7 @@ func queryInfo(n *Node, a *arguments) (any, *rpcError) {
 		return nil, err
 	}
 	args := append(append([]byte{}, xt...), byte(len(xt)), byte(len(xt)>>8), byte(len(xt)>>16), byte(len(xt)>>24))
-	out, failed := b.rules.Call(&state{b.state}, "TransactionPaymentApi_query_info", args)
+	out, failed := b.runtime.Call(&state{b.state}, "TransactionPaymentApi_query_info", args)
 	if failed != nil {
 		return nil, &rpcError{4003, "Client error: Execution failed: " + failed.Error(), nil}
 	}

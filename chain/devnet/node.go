@@ -12,10 +12,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/vision19/vision/chain/devnet/runtime"
 	"github.com/vision19/vision/chain/tlock"
 	"github.com/vision19/vision/chain/wallet"
 )
@@ -30,46 +30,31 @@ const (
 // ErrOptions is an option out of range.
 var ErrOptions = errors.New("an option of the devnet is out of range")
 
-// CommitReveal is how the genesis subnet takes weights.
-type CommitReveal byte
+// CommitReveal is how the genesis subnet takes weights; its text is off, v2 or v4.
+type CommitReveal = runtime.CommitReveal
 
+// The ways of CommitReveal.
 const (
-	Off CommitReveal = iota // set_weights
-	V2                      // a hash, and later what it is of
-	V4                      // encrypted for a round of drand
+	Off = runtime.Off // set_weights
+	V2  = runtime.V2  // a hash, and later what it is of
+	V4  = runtime.V4  // encrypted for a round of drand
 )
-
-// commitReveals are the names of the ways.
-var commitReveals = []string{"off", "v2", "v4"}
-
-// String is off, v2 or v4.
-func (c CommitReveal) String() string { return commitReveals[min(int(c), len(commitReveals)-1)] }
-
-// UnmarshalText reads what String gives.
-func (c *CommitReveal) UnmarshalText(b []byte) error {
-	i := slices.Index(commitReveals, string(b))
-	if i < 0 {
-		return fmt.Errorf("%w: %q, where off, v2 or v4 are right", ErrOptions, b)
-	}
-	*c = CommitReveal(i)
-	return nil
-}
 
 // Options are a devnet's. The zero value is a new chain in memory on a free port of 127.0.0.1, with blocks by hand.
 type Options struct {
 	Listen       string        // host:port; empty: 127.0.0.1:0. A fault is anyone's to set, so a loopback address is wise
 	BlockTime    time.Duration // 0: only dev_newBlock and NewBlock make blocks; else 10 ms to 1 h. Subtensor's is 12 s
 	State        string        // folder of devnet.state; empty: nothing is kept
-	Netuid       uint16        // of the subnet that the genesis has; 0: 1
+	Netuid       uint16        // of the subnet that the genesis has: 1 to 4095; 0: 1
 	Neurons      int           // 1 to 256; 0: 8
-	WalletPath   string        // folder for dev0, dev1, ..., each with hotkey default; empty: none are written
+	WalletPath   string        // folder for dev0, dev1, ..., each with hotkey default, and for default if there is none; empty: none are written
 	CommitReveal CommitReveal
-	Tempo        uint16           // blocks; 0: the runtime's choice
-	FinalityLag  uint32           // blocks; 0: 2
+	Tempo        uint16           // blocks of an epoch; 0: 360
+	FinalityLag  uint32           // blocks, up to 4095; 0: 2
 	Clock        func() time.Time // of the genesis; nil: time.Now
 	Log          *slog.Logger     // nil: none
 
-	rules func(spec uint32, shifted bool, b tlock.Beacon) chainRuntime
+	kept uint32 // blocks that keep their state; 0: keptBlocks
 }
 
 // Node is a running devnet. Its methods may be called at once.
@@ -116,18 +101,20 @@ func (o Options) complete() (Options, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.rules == nil {
-		o.rules = subtensor
+	if o.kept == 0 {
+		o.kept = keptBlocks
 	}
 	switch {
+	case o.Netuid >= 4096:
+		return o, fmt.Errorf("%w: netuid %d; 1 to 4095", ErrOptions, o.Netuid)
 	case o.Neurons < 0 || o.Neurons > maxNeurons:
 		return o, fmt.Errorf("%w: %d neurons; 1 to %d", ErrOptions, o.Neurons, maxNeurons)
 	case o.BlockTime != 0 && (o.BlockTime < 10*time.Millisecond || o.BlockTime > time.Hour):
 		return o, fmt.Errorf("%w: block time %s; 0, or 10ms to 1h", ErrOptions, o.BlockTime)
-	case o.FinalityLag >= history:
-		return o, fmt.Errorf("%w: finality lag %d; up to %d", ErrOptions, o.FinalityLag, history-1)
+	case o.FinalityLag >= o.kept:
+		return o, fmt.Errorf("%w: finality lag %d; up to %d", ErrOptions, o.FinalityLag, o.kept-1)
 	case o.CommitReveal > V4:
-		return o, fmt.Errorf("%w: commit-reveal %d", ErrOptions, o.CommitReveal)
+		return o, fmt.Errorf("%w: commit-reveal %d; Off, V2 or V4", ErrOptions, o.CommitReveal)
 	}
 	return o, nil
 }
@@ -200,28 +187,27 @@ func (n *Node) open() error {
 	if n.signer, err = tlock.NewSigner(beaconSeed[:], tlock.Quicknet.Genesis, tlock.Quicknet.Period); err != nil {
 		return fmt.Errorf("devnet: %w", err)
 	}
-	rules := n.options.rules(s.spec, s.shifted, n.signer.Beacon())
 	if isNew {
-		s.spec = rules.Version().SpecVersion
-		if err := n.first(s, rules); err != nil {
+		if err := n.first(s); err != nil {
 			return err
 		}
+	} else {
+		spec, _ := runtime.SpecOf(&state{s.head.state})
+		s.head.runtime = runtime.New(spec, n.signer.Beacon())
 	}
-	s.head.rules = rules
-	s.genesis.rules = rules
 	n.saved = *s
-	n.chain = &chain{start: time.UnixMilli(s.start).UTC(), lag: n.options.FinalityLag, branch: s.head.branch, tell: n, pulses: n.pulses}
+	n.chain = &chain{start: time.UnixMilli(s.start).UTC(), lag: n.options.FinalityLag, branch: s.head.branch, kept: n.options.kept, tell: n, signer: n.signer}
 	n.chain.begin(s.genesis, s.head)
 	return nil
 }
 
-func (n *Node) first(s *saved, rules chainRuntime) error {
-	g := genesis{Time: time.UnixMilli(s.start).UTC(), Netuid: s.netuid, Tempo: n.options.Tempo, CommitReveal: n.options.CommitReveal,
+func (n *Node) first(s *saved) error {
+	g := runtime.Genesis{Time: time.UnixMilli(s.start).UTC(), Netuid: s.netuid, Tempo: n.options.Tempo, CommitReveal: n.options.CommitReveal,
 		Rich: map[[32]byte]uint64{}}
 	const tao = 1_000_000_000
 	for uid := range n.keys.hot {
 		cold := n.keys.cold[uid].Public()
-		g.Neurons = append(g.Neurons, neuron{Hotkey: n.keys.hot[uid].Public(), Coldkey: cold, Stake: 1000 * tao})
+		g.Neurons = append(g.Neurons, runtime.Neuron{Hotkey: n.keys.hot[uid].Public(), Coldkey: cold, Stake: 1000 * tao})
 		g.Rich[cold] = 10_000 * tao
 	}
 	alice, err := wallet.FromURI("//Alice")
@@ -231,31 +217,18 @@ func (n *Node) first(s *saved, rules chainRuntime) error {
 	g.Owner, g.Sudo = n.keys.cold[0].Public(), alice.Public()
 	g.Rich[g.Sudo] = 1_000_000 * tao
 	st := &state{}
-	if err := rules.Genesis(st, g); err != nil {
+	s.head = &block{runtime: runtime.New(runtime.Spec, n.signer.Beacon())}
+	if err := s.head.runtime.Genesis(st, g); err != nil {
 		return fmt.Errorf("genesis of the devnet: %w", err)
 	}
-	s.head = &block{}
 	s.head.seal(st.tree)
 	s.genesis = s.head
 	return nil
 }
 
-// pulses are the beacon's in the chain's time, which the node makes itself.
-func (n *Node) pulses(after, upTo time.Time) ([]pulse, error) {
-	var all []pulse
-	b := n.signer.Beacon()
-	for round := b.Round(after) + 1; round <= b.Round(upTo); round++ {
-		sig, err := n.signer.Sign(round)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, pulse{round, sig})
-	}
-	return all, nil
-}
-
+// tick makes a block every BlockTime. Where that is too fast for the machine, calls get half of the time.
 func (n *Node) tick() {
-	t := time.NewTicker(n.options.BlockTime)
+	t := time.NewTimer(n.options.BlockTime)
 	defer t.Stop()
 	for {
 		select {
@@ -263,12 +236,14 @@ func (n *Node) tick() {
 		case <-n.ctx.Done():
 			return
 		}
-		if _, halted := n.faults.take(Halt); halted {
-			continue
+		began := time.Now()
+		if _, halted := n.faults.take(Halt); !halted {
+			if err := n.NewBlock(); err != nil {
+				n.log.Error("no block was made", "error", err)
+			}
 		}
-		if err := n.NewBlock(); err != nil {
-			n.log.Error("no block was made", "error", err)
-		}
+		took := time.Since(began)
+		t.Reset(max(n.options.BlockTime-took, took))
 	}
 }
 
@@ -294,18 +269,16 @@ func (n *Node) keep() {
 	}
 }
 
-// snapshot is what a file holds now. Its blocks do not change: the chain is ahead of them only by new ones, except for a genesis' and an
-// old block's state, which pruning takes; the head's is never pruned while it is the head, so it is copied here.
+// snapshot is what a file holds now. Blocks never change.
 func (n *Node) snapshot() *saved {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.saved
-	head, genesis := *n.chain.head, *n.chain.genesis
-	s.head, s.genesis = &head, &genesis
+	s.head, s.genesis = n.chain.head, n.chain.genesis
 	return &s
 }
 
-// Close ends the node, and writes its state.
+// Close ends the node, and writes its state. The error is one of the file's.
 func (n *Node) Close() error { return n.close() }
 
 func (n *Node) shut() error {
@@ -351,7 +324,7 @@ func (n *Node) Head() (number uint32, hash [32]byte, at time.Time) {
 	return n.chain.head.number, n.chain.head.hash, n.chain.time(n.chain.head.number)
 }
 
-// NewBlock makes a block now.
+// NewBlock makes a block now. An error is a mistake of this package; the chain is then as it was.
 func (n *Node) NewBlock() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -370,8 +343,7 @@ func (n *Node) fault(f Fault) error {
 	case Fork:
 		return n.chain.fork(f.Blocks, f.Lost)
 	case Upgrade:
-		n.saved.spec, n.saved.shifted = n.saved.spec+1, !n.saved.shifted
-		n.chain.upgrade = n.options.rules(n.saved.spec, n.saved.shifted, n.signer.Beacon())
+		n.chain.upgrade = true
 		return nil
 	default:
 		return n.faults.set(f)

@@ -2,7 +2,8 @@ package devnet
 
 import (
 	"bytes"
-	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,124 +16,11 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/vision19/vision/chain/devnet/runtime"
+	"github.com/vision19/vision/chain/scale"
+	"github.com/vision19/vision/chain/tlock"
 	"github.com/vision19/vision/chain/wallet"
 )
-
-func start(t *testing.T, o Options) *Node {
-	t.Helper()
-	if o.rules == nil {
-		o.rules = fakeRules
-	}
-	o.Neurons = max(o.Neurons, 2)
-	n, err := Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
-}
-
-// client is a websocket's other end.
-type client struct {
-	t      *testing.T
-	ws     *websocket.Conn
-	ctx    context.Context
-	id     int
-	queued []message
-}
-
-type message struct {
-	Version string          `json:"jsonrpc"`
-	ID      *int            `json:"id"`
-	Result  json.RawMessage `json:"result"`
-	Error   *rpcError       `json:"error"`
-	Method  string          `json:"method"`
-	Params  struct {
-		Subscription string          `json:"subscription"`
-		Result       json.RawMessage `json:"result"`
-	} `json:"params"`
-}
-
-func dial(t *testing.T, n *Node) *client {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	ws, _, err := websocket.Dial(ctx, n.Address(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ws.SetReadLimit(16 << 20)
-	t.Cleanup(func() { ws.CloseNow() })
-	return &client{t: t, ws: ws, ctx: ctx}
-}
-
-func (c *client) read() (m message, err error) {
-	_, b, err := c.ws.Read(c.ctx)
-	if err != nil {
-		return m, err
-	}
-	return m, json.Unmarshal(b, &m)
-}
-
-// call answers the result's text, or the error as "CODE: MESSAGE: DATA".
-func (c *client) call(method string, params ...any) string {
-	c.t.Helper()
-	c.id++
-	b, _ := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": c.id, "method": method, "params": params})
-	if err := c.ws.Write(c.ctx, websocket.MessageText, b); err != nil {
-		c.t.Fatal(err)
-	}
-	for {
-		m, err := c.read()
-		if err != nil {
-			c.t.Fatalf("%s: %v", method, err)
-		}
-		if m.ID == nil {
-			c.queued = append(c.queued, m)
-			continue
-		}
-		if *m.ID != c.id || m.Version != "2.0" {
-			c.t.Fatalf("%s: reply %+v", method, m)
-		}
-		if m.Error != nil {
-			return fmt.Sprintf("%d: %s: %v", m.Error.Code, m.Error.Message, m.Error.Data)
-		}
-		return string(m.Result)
-	}
-}
-
-// next is the next message of a subscription.
-func (c *client) next(id string) string {
-	c.t.Helper()
-	id = strings.Trim(id, `"`)
-	for i, m := range c.queued {
-		if m.Params.Subscription == id {
-			c.queued = append(c.queued[:i:i], c.queued[i+1:]...)
-			return string(m.Params.Result)
-		}
-	}
-	for {
-		m, err := c.read()
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if m.Params.Subscription == id {
-			return string(m.Params.Result)
-		}
-		c.queued = append(c.queued, m)
-	}
-}
-
-func want(t *testing.T, what, have, want string) {
-	t.Helper()
-	if have != want {
-		t.Errorf("%s: %s, want %s", what, have, want)
-	}
-}
 
 func TestNode_answers_what_a_client_of_Substrate_asks(t *testing.T) {
 	n := start(t, Options{Clock: func() time.Time { return time.Unix(1_800_000_000, 5) }})
@@ -140,7 +28,9 @@ func TestNode_answers_what_a_client_of_Substrate_asks(t *testing.T) {
 	genesis := c.call("chain_getBlockHash", 0)
 	head := c.call("dev_newBlock", map[string]int{"count": 2})
 	at := strings.Trim(head, `"`)
-	number := hexed([]byte("number"))
+	number, uids := key(t, "System", "Number"), key(t, "SubtensorModule", "Keys", 1)
+	hot, cold, _ := n.Keys(1)
+	hotkey, coldkey := hot.Public(), cold.Public()
 	for _, tt := range []struct {
 		method string
 		params []any
@@ -150,23 +40,23 @@ func TestNode_answers_what_a_client_of_Substrate_asks(t *testing.T) {
 		{"chain_getBlockHash", []any{[]any{0, 9}}, "[" + genesis + ",null]"},
 		{"chain_getBlockHash", []any{9}, "null"},
 		{"chain_getFinalizedHead", nil, genesis},
-		{"state_getRuntimeVersion", nil, `{"specName":"fake","implName":"fake","authoringVersion":0,"specVersion":1,"implVersion":0,"apis":[["0x0100000000000000",2]],"transactionVersion":0,"stateVersion":0}`},
-		{"state_getMetadata", nil, `"0x6d0e01"`},
 		{"state_getStorage", []any{number}, `"0x02000000"`},
-		{"state_getStorage", []any{number, strings.Trim(genesis, `"`)}, "null"},
+		{"state_getStorage", []any{number, strings.Trim(genesis, `"`)}, `"0x00000000"`},
 		{"state_getStorageSize", []any{number, at}, "4"},
 		{"state_getStorageHash", []any{number}, `"` + sum([]byte{2, 0, 0, 0}).String() + `"`},
-		{"state_getStorage", []any{number, "0x" + strings.Repeat("11", 32)}, "4003: Client error: UnknownBlock: State already discarded for 0x" + strings.Repeat("11", 32) + ", or no such block: <nil>"},
-		{"state_getKeysPaged", []any{hexed([]byte("neuron")), 1, hexed([]byte("neuron"))}, `["` + hexed([]byte("neuron0000")) + `"]`},
-		{"state_getKeysPaged", []any{hexed([]byte("neuron")), 5, hexed([]byte("neuron0000"))}, `["` + hexed([]byte("neuron0001")) + `"]`},
+		{"state_getStorage", []any{number, "0x" + strings.Repeat("11", 32)}, "4003: Client error: UnknownBlock: State already discarded for 0x" + strings.Repeat("11", 32) + ": <nil>"},
+		{"state_getKeysPaged", []any{uids, 1, uids}, `["` + uids + `0000"]`},
+		{"state_getKeysPaged", []any{uids, 5, uids + "0000"}, `["` + uids + `0100"]`},
+		{"state_getKeys", []any{uids}, `["` + uids + `0000","` + uids + `0100"]`},
+		{"state_getStorage", []any{uids + "0100"}, `"` + hexed(hotkey[:]) + `"`},
 		{"state_getKeysPaged", []any{"0x", 1001}, "4002: count exceeds maximum value. value: 1001, max: 1000: <nil>"},
 		{"state_queryStorageAt", []any{[]string{number, "0x00"}, at}, `[{"block":` + head + `,"changes":[["` + number + `","0x02000000"],["0x00",null]]}]`},
-		{"state_call", []any{"AccountNonceApi_account_nonce", "0x07"}, `"0x00000000"`},
-		{"state_call", []any{"Nothing", "0x"}, "4003: Client error: Execution failed: no function Nothing: <nil>"},
+		{"state_call", []any{"AccountNonceApi_account_nonce", hexed(coldkey[:])}, `"0x00000000"`},
+		{"state_call", []any{"Nothing", "0x"}, "4003: Client error: Execution failed: Nothing: the runtime has no such function: <nil>"},
 		{"system_chainType", nil, `"Development"`},
 		{"system_accountNextIndex", []any{wallet.Address([32]byte{7})}, "0"},
 		{"system_health", nil, `{"isSyncing":false,"peers":0,"shouldHavePeers":false}`},
-		{"payment_queryInfo", []any{"0x070000"}, `{"class":"normal","partialFee":"7","weight":{"proof_size":2,"ref_time":1}}`},
+		{"payment_queryInfo", []any{pay(t, n, 0, 0, 0, 1000)}, `{"class":"normal","partialFee":"24200","weight":{"proof_size":0,"ref_time":0}}`},
 		{"author_pendingExtrinsics", nil, "[]"},
 		{"chain_getHeader", []any{"0x" + strings.Repeat("11", 32)}, "null"},
 		{"state_getStorage", []any{5}, "-32602: Invalid params: parameter 1: 0x and hexadecimal digits are wanted"},
@@ -180,9 +70,13 @@ func TestNode_answers_what_a_client_of_Substrate_asks(t *testing.T) {
 	if _, _, when := n.Head(); when.Unix() != 1_800_000_024 {
 		t.Errorf("time %v", when)
 	}
-	round := c.call("state_getStorage", hexed([]byte("round")))
-	if !strings.HasPrefix(round, `"0x`) {
-		t.Errorf("round %s", round)
+	round := n.Beacon().Round(time.Unix(1_800_000_024, 0))
+	want(t, "round", c.call("state_getStorage", key(t, "Drand", "LastStoredRound")), `"`+hexed(binary.LittleEndian.AppendUint64(nil, round))+`"`)
+	if v := c.call("state_getRuntimeVersion"); !strings.HasPrefix(v, `{"specName":"node-subtensor","implName":"node-subtensor","authoringVersion":1,"specVersion":425,`) {
+		t.Error(v)
+	}
+	if _, err := scale.ParseMetadata((&arguments{}).hex(strings.Trim(c.call("state_getMetadata"), `"`))); err != nil {
+		t.Error(err)
 	}
 	for name := range methods {
 		if !strings.Contains(c.call("rpc_methods"), `"`+name+`"`) {
@@ -215,55 +109,78 @@ func TestNode_takes_batches_by_HTTP_and_refuses_what_is_no_JSON_RPC(t *testing.T
 }
 
 func TestPool_refuses_with_the_codes_of_Substrate(t *testing.T) {
-	c := dial(t, start(t, Options{}))
-	good := hexed(xt(1, 0, 5, "good"))
+	n := start(t, Options{})
+	c := dial(t, n)
+	forged := pay(t, n, 0, 0, 0, 1000)
+	forged = forged[:len(forged)-2] + "01"
+	good, more, next, poor := pay(t, n, 0, 0, 5, 1000), pay(t, n, 0, 0, 6, 2000), pay(t, n, 0, 1, 0, 3000), pay(t, n, 9, 0, 0, 1000)
+	large := hexed(scale.AppendBlob(nil, make([]byte, maxExtrinsic)))
 	for _, tt := range []struct{ xt, want string }{
-		{hexed(xt(0xff, 0, 0, "")), "1010: Invalid Transaction: Inability to pay some fees (e.g. account balance too low)"},
-		{hexed(xt(0xfe, 0, 0, "")), "1010: Invalid Transaction: Transaction has a bad signature"},
-		{hexed(xt(0xfe, 0, 0, "")), "1012: Transaction is temporarily banned: <nil>"},
-		{hexed(xt(0xfd, 0, 0, "")), "1010: Invalid Transaction: Custom error: 6"},
-		{"0x00", "1002: Verification Error: too short: <nil>"},
-		{good, `"` + sum(xt(1, 0, 5, "good")).String() + `"`},
+		{poor, "1010: Invalid Transaction: Inability to pay some fees (e.g. account balance too low)"},
+		{forged, "1010: Invalid Transaction: Transaction has a bad signature"},
+		{forged, "1012: Transaction is temporarily banned: <nil>"},
+		{"0x00", "1010: Invalid Transaction: Transaction call is not expected"},
+		{large, "1010: Invalid Transaction: Transaction would exhaust the block limits"},
+		{hexed(n.chain.head.runtime.Inherents(runtime.Block{})[0]), "1011: Unknown Transaction Validity: NoUnsignedValidator"},
+		{good, hashOf(good)},
 		{good, "1013: Transaction is already imported: <nil>"},
-		{hexed(xt(1, 0, 5, "same")), "1014: Priority is too low: (5 vs 5): The transaction has too low priority to replace another transaction already in the pool."},
-		{hexed(xt(1, 0, 6, "more")), `"` + sum(xt(1, 0, 6, "more")).String() + `"`},
-		{hexed(xt(1, 1, 6, "next")), `"` + sum(xt(1, 1, 6, "next")).String() + `"`},
+		{pay(t, n, 0, 0, 5, 4000), "1014: Priority is too low: (5 vs 5): The transaction has too low priority to replace another transaction already in the pool."},
+		{more, hashOf(more)},
+		{next, hashOf(next)},
 	} {
-		want(t, tt.xt, c.call("author_submitExtrinsic", tt.xt), tt.want)
+		want(t, tt.xt[:min(len(tt.xt), 20)], c.call("author_submitExtrinsic", tt.xt), tt.want)
 	}
+	_, cold, _ := n.Keys(0)
+	want(t, "next nonce", c.call("system_accountNextIndex", wallet.Address(cold.Public())), "2")
 	c.call("dev_newBlock")
-	want(t, "state", c.call("state_getStorage", "0x7401"), `"`+hexed([]byte("next"))+`"`)
-	want(t, "nonce", c.call("author_submitExtrinsic", hexed(xt(1, 0, 9, "old"))), "1010: Invalid Transaction: Transaction is outdated")
-	want(t, "included", c.call("author_submitExtrinsic", hexed(xt(1, 0, 6, "more"))), "1012: Transaction is temporarily banned: <nil>")
+	want(t, "state", c.call("state_getStorage", key(t, "System", "Account", payee)), holds(5000))
+	want(t, "nonce", c.call("author_submitExtrinsic", pay(t, n, 0, 0, 9, 1000)), "1010: Invalid Transaction: Transaction is outdated")
+	want(t, "included", c.call("author_submitExtrinsic", more), "1012: Transaction is temporarily banned: <nil>")
 	want(t, "pool", c.call("author_pendingExtrinsics"), "[]")
 }
 
+func TestPool_is_bounded_and_gives_its_places_to_higher_tips_of_the_same_nonce(t *testing.T) {
+	n := start(t, Options{})
+	n.chain.pool.limit = 1
+	c := dial(t, n)
+	low, high := pay(t, n, 0, 0, 1, 1000), pay(t, n, 0, 0, 2, 1000)
+	watch := c.call("author_submitAndWatchExtrinsic", low)
+	want(t, "status", c.next(watch), `"ready"`)
+	full := "1016: Immediately Dropped: The transaction couldn't enter the pool because of the limit"
+	want(t, "another's", c.call("author_submitExtrinsic", pay(t, n, 1, 0, 9, 1000)), full)
+	want(t, "higher", c.call("author_submitExtrinsic", high), hashOf(high))
+	want(t, "status", c.next(watch), `{"usurped":`+hashOf(high)+`}`)
+	want(t, "pool", c.call("author_pendingExtrinsics"), `["`+high+`"]`)
+	want(t, "unwatch", c.call("author_unwatchExtrinsic", strings.Trim(watch, `"`)), "false")
+}
+
 func TestSubscriptions_tell_heads_storage_versions_and_the_way_of_an_extrinsic(t *testing.T) {
-	c := dial(t, start(t, Options{}))
-	key := "0x7401"
+	n := start(t, Options{})
+	c := dial(t, n)
+	account := key(t, "System", "Account", payee)
 	heads, final := c.call("chain_subscribeNewHeads"), c.call("chain_subscribeFinalizedHeads")
-	storage, version := c.call("state_subscribeStorage", []string{key}), c.call("state_subscribeRuntimeVersion")
+	storage, version := c.call("state_subscribeStorage", []string{account}), c.call("state_subscribeRuntimeVersion")
 	for _, id := range []string{heads, final} {
 		if m := c.next(id); !strings.Contains(m, `"number":"0x0"`) {
 			t.Errorf("first %s", m)
 		}
 	}
-	if m := c.next(storage); !strings.Contains(m, `[["0x7401",null]]`) {
+	if m := c.next(storage); !strings.Contains(m, `[["`+account+`",null]]`) {
 		t.Errorf("first %s", m)
 	}
 	c.next(version)
-	watch := c.call("author_submitAndWatchExtrinsic", hexed(xt(1, 0, 0, "a")))
+	watch := c.call("author_submitAndWatchExtrinsic", pay(t, n, 0, 0, 0, 1000))
 	want(t, "status", c.next(watch), `"ready"`)
 	one := c.call("dev_newBlock")
 	want(t, "status", c.next(watch), `{"inBlock":`+one+`}`)
-	want(t, "storage", c.next(storage), `{"block":`+one+`,"changes":[["0x7401","0x61"]]}`)
+	want(t, "storage", c.next(storage), `{"block":`+one+`,"changes":[["`+account+`",`+holds(1000)+`]]}`)
 	if m := c.next(heads); !strings.Contains(m, `"number":"0x1"`) {
 		t.Error(m)
 	}
 	c.call("dev_fault", map[string]string{"kind": "upgrade"})
 	c.call("dev_newBlock", map[string]int{"count": 2})
 	want(t, "status", c.next(watch), `{"finalized":`+one+`}`)
-	if m := c.next(version); !strings.Contains(m, `"specVersion":2`) {
+	if m := c.next(version); !strings.Contains(m, `"specVersion":426`) {
 		t.Error(m)
 	}
 	if m := c.next(final); !strings.Contains(m, `"number":"0x1"`) {
@@ -275,9 +192,11 @@ func TestSubscriptions_tell_heads_storage_versions_and_the_way_of_an_extrinsic(t
 
 func TestFork_replaces_blocks_and_keeps_or_loses_what_they_held(t *testing.T) {
 	for _, lost := range []bool{false, true} {
-		c := dial(t, start(t, Options{FinalityLag: 3}))
+		n := start(t, Options{FinalityLag: 3})
+		c := dial(t, n)
+		account, xt := key(t, "System", "Account", payee), pay(t, n, 0, 0, 0, 1000)
 		c.call("dev_newBlock")
-		watch := c.call("author_submitAndWatchExtrinsic", hexed(xt(1, 0, 0, "a")))
+		watch := c.call("author_submitAndWatchExtrinsic", xt)
 		c.next(watch)
 		old := c.call("dev_newBlock")
 		c.next(watch)
@@ -289,15 +208,15 @@ func TestFork_replaces_blocks_and_keeps_or_loses_what_they_held(t *testing.T) {
 			t.Errorf("the branch is not told: %s, %s", old, now)
 		}
 		want(t, "status", c.next(watch), `{"retracted":`+old+`}`)
-		value := c.call("state_getStorage", "0x7401")
+		value := c.call("state_getStorage", account)
 		if lost {
 			want(t, "lost", value, "null")
-			want(t, "resubmitted", c.call("author_submitExtrinsic", hexed(xt(1, 0, 0, "a"))), `"`+sum(xt(1, 0, 0, "a")).String()+`"`)
+			want(t, "resubmitted", c.call("author_submitExtrinsic", xt), hashOf(xt))
 		} else {
-			want(t, "kept", value, `"0x61"`)
+			want(t, "kept", value, holds(1000))
 			want(t, "status", c.next(watch), `{"inBlock":`+now+`}`)
 		}
-		want(t, "old branch", c.call("state_getStorage", "0x7401", strings.Trim(old, `"`)), `"0x61"`)
+		want(t, "old branch", c.call("state_getStorage", account, strings.Trim(old, `"`)), holds(1000))
 		c.call("dev_newBlock")
 		if m := c.call("dev_fault", map[string]any{"kind": "fork", "blocks": 4}); !strings.Contains(m, "is finalized: 1 to 3 can go") {
 			t.Error(m)
@@ -380,9 +299,9 @@ func TestRestart_goes_on_with_the_chain_and_its_wallets(t *testing.T) {
 	n := start(t, o)
 	c := dial(t, n)
 	genesis := c.call("chain_getBlockHash", 0)
-	c.call("author_submitExtrinsic", hexed(xt(1, 0, 0, "a")))
+	c.call("author_submitExtrinsic", pay(t, n, 0, 0, 0, 1000))
 	head := c.call("dev_newBlock", map[string]int{"count": 5})
-	if _, err := Start(t.Context(), Options{State: dir, rules: fakeRules}); !errors.Is(err, ErrLocked) {
+	if _, err := Start(t.Context(), Options{State: dir}); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second node: %v", err)
 	}
 	if err := n.Close(); err != nil {
@@ -392,7 +311,7 @@ func TestRestart_goes_on_with_the_chain_and_its_wallets(t *testing.T) {
 	c = dial(t, again)
 	want(t, "genesis", c.call("chain_getBlockHash", 0), genesis)
 	want(t, "head", c.call("chain_getBlockHash"), head)
-	want(t, "state", c.call("state_getStorage", "0x7401"), `"0x61"`)
+	want(t, "state", c.call("state_getStorage", key(t, "System", "Account", payee)), holds(1000))
 	c.call("dev_newBlock")
 	if number, _, _ := again.Head(); number != 6 {
 		t.Errorf("head %d", number)
@@ -410,8 +329,42 @@ func TestRestart_goes_on_with_the_chain_and_its_wallets(t *testing.T) {
 			t.Errorf("%s is another key", name)
 		}
 	}
-	if _, err := Start(t.Context(), Options{WalletPath: wallets, rules: fakeRules}); !errors.Is(err, wallet.ErrExists) {
-		t.Errorf("another chain's wallets: %v", err)
+}
+
+func TestStart_leaves_the_wallet_default_alone_and_names_a_dev_wallet_of_another_chain(t *testing.T) {
+	dir := t.TempDir()
+	own, other := start(t, Options{}), start(t, Options{})
+	hot, cold, _ := own.Keys(0)
+	coldkey := cold.Public()
+	for _, write := range []func() error{
+		func() error { return os.MkdirAll(filepath.Join(dir, "empty", "default"), 0o700) }, // no keys at all
+		func() error {
+			return wallet.Write(rand.Reader, filepath.Join(dir, "other"), "default", "default", wallet.Keys{Hotkey: hot, ColdkeyPublic: &coldkey})
+		},
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"empty", "other"} {
+		if err := other.keys.write(filepath.Join(dir, name)); err != nil {
+			t.Error(name, err)
+		}
+	}
+	if w, err := wallet.Open(filepath.Join(dir, "other"), "default", "default", nil); err != nil || w.Hotkey.Public() != hot.Public() {
+		t.Error("default has other keys now", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "empty", "default", "hotkeys")); err == nil {
+		t.Error("default has keys now")
+	}
+	path := filepath.Join(dir, "other", "dev0")
+	err := own.keys.write(filepath.Join(dir, "other"))
+	if !errors.Is(err, wallet.ErrExists) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("another chain's hotkey: %v", err)
+	}
+	half := keys{hot: other.keys.hot, cold: own.keys.cold}
+	if err := half.write(filepath.Join(dir, "other")); !errors.Is(err, wallet.ErrExists) || !strings.Contains(err.Error(), path) {
+		t.Errorf("another chain's coldkey: %v", err)
 	}
 }
 
@@ -426,16 +379,26 @@ func TestStart_refuses_a_damaged_state_by_name(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, damaged := range map[string][]byte{"cut": b[:len(b)-1], "empty": nil, "flipped": bytes.Replace(b, []byte("neuron0001"), []byte("neuron0002"), 1)} {
+	flipped := bytes.Clone(b)
+	flipped[len(b)/2] ^= 1
+	for name, damaged := range map[string][]byte{"cut": b[:len(b)-1], "empty": nil, "flipped": flipped} {
 		if err := os.WriteFile(path, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Start(t.Context(), Options{State: dir, rules: fakeRules})
+		_, err := Start(t.Context(), Options{State: dir})
 		if !errors.Is(err, ErrState) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if have, _ := os.ReadFile(path); !bytes.Equal(have, damaged) {
 			t.Errorf("%s: the file was replaced", name)
+		}
+	}
+}
+
+func TestStart_refuses_options_that_are_out_of_range(t *testing.T) {
+	for _, o := range []Options{{Netuid: 4096}, {Neurons: -1}, {Neurons: 257}, {BlockTime: time.Millisecond}, {BlockTime: 2 * time.Hour}, {FinalityLag: keptBlocks}, {CommitReveal: 3}} {
+		if n, err := Start(t.Context(), o); !errors.Is(err, ErrOptions) {
+			t.Errorf("%+v: %v, %v", o, n, err)
 		}
 	}
 }
@@ -458,8 +421,9 @@ func FuzzDecodeRequests(f *testing.F) {
 }
 
 func FuzzDecodeState(f *testing.F) {
-	b := &block{}
-	b.seal((*tree)(nil).put("a", []byte("b")).put("c", nil))
+	b, st := &block{}, &state{}
+	runtime.New(runtime.Spec, tlock.Beacon{}).Upgrade(st)
+	b.seal(st.put("c", nil))
 	s := &saved{neurons: 1, genesis: b, head: b}
 	text := s.encode()
 	f.Add(text[len(stateMark) : len(text)-32])

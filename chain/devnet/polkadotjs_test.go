@@ -21,7 +21,7 @@ func TestPolkadotJS_reads_the_devnet_and_sets_weights(t *testing.T) {
 		}
 	}
 	wallets := t.TempDir()
-	node, err := devnet.Start(t.Context(), devnet.Options{BlockTime: 100 * time.Millisecond, Netuid: 19, Neurons: 4, Tempo: 50, WalletPath: wallets})
+	node, err := devnet.Start(t.Context(), devnet.Options{BlockTime: 200 * time.Millisecond, Netuid: 19, Neurons: 4, Tempo: 50, WalletPath: wallets})
 	if err != nil {
 		t.Fatal(err)
 	}

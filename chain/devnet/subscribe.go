@@ -64,8 +64,8 @@ func (n *Node) newHead(b *block, dropped []*block) {
 		case s.method == "chain_newHead" || s.method == "chain_allHead":
 			s.tell(b.json())
 		case s.method == "state_runtimeVersion":
-			if parent != nil && parent.rules != b.rules {
-				s.tell(jsonVersion(b.rules))
+			if parent != nil && parent.runtime != b.runtime {
+				s.tell(jsonVersion(b.runtime))
 			}
 		case s.method == "state_storage":
 			if changes := changed(s.keys, parent, b); len(changes) > 0 {
@@ -96,11 +96,11 @@ func (n *Node) finalized(b *block) {
 	}
 }
 
-// gone ends the subscriptions to an extrinsic that left the pool.
-func (n *Node) gone(xt hash, why string) {
+// last tells an extrinsic's last status, and ends the subscriptions to it.
+func (n *Node) last(xt hash, status any) {
 	for _, s := range n.subs {
 		if s.xt != nil && *s.xt == xt {
-			s.tell(why)
+			s.tell(status)
 			n.end(s)
 		}
 	}

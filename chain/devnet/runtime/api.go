@@ -67,7 +67,8 @@ func apis() []api {
 	}
 }
 
-// Call answers state_call: function is the API's name and the function's, such as Core_version. It writes nothing.
+// Call answers state_call: function is the API's name and the function's, such as Core_version. It writes nothing. The error wraps
+// ErrNoFunction, or says which argument does not decode.
 func (r *Runtime) Call(store Store, name string, arguments []byte) ([]byte, error) {
 	s := state{r, over(store)}
 	for _, a := range apis() {

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"math"
-	"time"
 
 	"github.com/vision19/vision/chain/devnet/yuma"
 	"github.com/vision19/vision/chain/scale"
@@ -239,9 +238,4 @@ func (s state) waiting(idx uint64) map[string]uint64 {
 // cutoff is for how many blocks weights keep a validator active.
 func (s state) cutoff(netuid uint64) uint64 {
 	return max(s.number("ActivityCutoffFactorMilli", netuid)*s.number("Tempo", netuid)/1000, 1)
-}
-
-// Rounds are the beacon's rounds after the last stored one until a time: those whose pulses the next block wants.
-func (r *Runtime) Rounds(store Store, until time.Time) (from, to uint64) {
-	return state{r, store}.number("Drand.LastStoredRound") + 1, r.beacon.Round(until)
 }

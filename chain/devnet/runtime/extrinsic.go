@@ -15,10 +15,10 @@ import (
 type Validity struct {
 	Signer    [32]byte
 	Nonce     uint32
-	Priority  uint64
-	Provides  [][]byte
+	Priority  uint64   // the tip, rao
+	Provides  [][]byte // what this transaction is, for those that require it: signer and nonce
 	Requires  [][]byte // another transaction of the signer that must come before
-	Longevity uint64   // blocks
+	Longevity uint64   // blocks; the largest number where it does not end
 }
 
 // maxExtrinsic bounds a transaction: what fits a block of subtensor's normal class (BlockLength: 75% of 10 MiB).

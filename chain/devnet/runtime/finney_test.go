@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vision19/vision/chain/scale"
+	"github.com/vision19/vision/chain/tlock"
 )
 
 // changed is where spec 343, which was recorded, differs from spec 425, whose rules these are, with the reason.
@@ -84,7 +85,7 @@ func TestMetadata_has_the_shapes_of_the_recorded_one(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := New(Options{})
+	r := New(Spec, tlock.Beacon{})
 	ours := r.meta
 	compare := func(what, mine, theirs string) {
 		t.Helper()

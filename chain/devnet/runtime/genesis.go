@@ -14,10 +14,26 @@ type CommitReveal byte
 
 // V2 and V4 differ in the version that the chain asks for: V4 takes the calls of both, V2 only its own.
 const (
-	Off CommitReveal = iota
-	V2               // commit_weights and reveal_weights
-	V4               // commit_timelocked_weights
+	Off CommitReveal = iota // set_weights
+	V2                      // commit_weights and reveal_weights
+	V4                      // commit_timelocked_weights
 )
+
+// commitReveals are the names of the ways.
+var commitReveals = []string{"off", "v2", "v4"}
+
+// String is off, v2 or v4.
+func (c CommitReveal) String() string { return commitReveals[min(int(c), len(commitReveals)-1)] }
+
+// UnmarshalText reads what String gives; the error says what is right.
+func (c *CommitReveal) UnmarshalText(b []byte) error {
+	i := slices.Index(commitReveals, string(b))
+	if i < 0 {
+		return fmt.Errorf("commit-reveal %q, where off, v2 or v4 are right", b)
+	}
+	*c = CommitReveal(i)
+	return nil
+}
 
 // maxCoins bounds the balances and the stake of genesis each, so that no sum of them, nor a share in 64 fractional bits, leaves its type.
 const maxCoins = 1 << 62
@@ -25,15 +41,15 @@ const maxCoins = 1 << 62
 // Genesis is block 0's state: one subnet, ready.
 type Genesis struct {
 	Time         time.Time
-	Netuid       uint16 // not 0, which is the root's
-	Neurons      []Neuron
+	Netuid       uint16   // 1 to 4095
+	Neurons      []Neuron // at most 256
 	Owner        [32]byte // coldkey of the subnet's owner; its hotkey is the first neuron of that coldkey, if any
 	CommitReveal CommitReveal
 	RevealPeriod uint64              // epochs, 0 means 1
 	Tempo        uint16              // blocks of an epoch; 0 means 360
 	RateLimit    uint64              // blocks between weights; 0 means 100
-	Rich         map[[32]byte]uint64 // free balances, rao
-	Sudo         [32]byte
+	Rich         map[[32]byte]uint64 // free balances, rao, at most 2^62 together
+	Sudo         [32]byte            // whose calls of Sudo run as root
 }
 
 // A Neuron has its place in the list as uid, and a validator's permit from the beginning if it has stake.
@@ -43,7 +59,7 @@ type Neuron struct {
 }
 
 // Genesis writes the state before block 1. The first weights of each neuron are free, as LastUpdate is 0; min_allowed_weights and weights_version_key are 1,
-// and AdminFreezeWindow 0, which would be all of a short epoch.
+// and AdminFreezeWindow 0, which would be all of a short epoch. The error says which of the bounds g is beyond; the store is then as it was.
 func (r *Runtime) Genesis(store Store, g Genesis) error {
 	switch {
 	case g.Netuid == 0 || g.Netuid >= 4096:
@@ -54,7 +70,7 @@ func (r *Runtime) Genesis(store Store, g Genesis) error {
 	s := state{r, over(store)}
 	netuid := uint64(g.Netuid)
 	s.put(0, "System.Number")
-	s.put(fields("spec_version", r.version.SpecVersion, "spec_name", r.version.SpecName), "System.LastRuntimeUpgrade")
+	r.Upgrade(s)
 	s.put(max(0, g.Time.UnixMilli()), "Timestamp.Now")
 	s.put(g.Sudo, "Sudo.Key")
 	s.beaconConfig()

@@ -10,6 +10,7 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/crypto/blake2b"
@@ -26,12 +27,8 @@ type Store interface {
 	Keys(prefix, after []byte, limit int) [][]byte
 }
 
-// Options are what a runtime is built with.
-type Options struct {
-	SpecVersion uint32       // 0: 425
-	Shifted     bool         // pallets from SubtensorModule on have an index one higher: what an upgrade may do to a client that kept the old numbers
-	Beacon      tlock.Beacon // whose pulses open timelocked commits
-}
+// Spec is the spec version of the rules, and of a new chain.
+const Spec = 425
 
 // Version is what state_getRuntimeVersion says.
 type Version struct {
@@ -62,15 +59,15 @@ func (v Version) value() scale.Struct {
 // A Block is what the node knows of a block before its transactions.
 type Block struct {
 	Number uint32
-	Parent [32]byte
-	Time   time.Time
-	Pulses []Pulse
+	Parent [32]byte  // hash of the block before
+	Time   time.Time // to the millisecond
+	Pulses []Pulse   // by round; those that are stored already, or whose signature is wrong, count as not come
 }
 
 // A Pulse is a round of the beacon.
 type Pulse struct {
-	Round     uint64
-	Signature []byte
+	Round     uint64 // from 1
+	Signature []byte // BLS, in G1: 48 bytes
 }
 
 // Runtime is the rules; it keeps no state of its own and may be used by many goroutines.
@@ -96,21 +93,28 @@ type place struct {
 	optional bool
 }
 
-// New builds a runtime. The tables are its own, so it cannot fail.
-func New(o Options) *Runtime {
-	v := Version{SpecName: "node-subtensor", ImplName: "node-subtensor", AuthoringVersion: 1, SpecVersion: o.SpecVersion, ImplVersion: 1,
+// New builds a runtime, whose timelocked commits the beacon's pulses open. The tables are its own, so it cannot fail. All versions have the same rules;
+// in every second one, Spec + 1 being the first, pallets from SubtensorModule on have an index one higher, so that a client that keeps the numbers of the
+// version before is found out.
+func New(spec uint32, beacon tlock.Beacon) *Runtime {
+	v := Version{SpecName: "node-subtensor", ImplName: "node-subtensor", AuthoringVersion: 1, SpecVersion: spec, ImplVersion: 1,
 		TransactionVersion: 1, StateVersion: 1}
-	if v.SpecVersion == 0 {
-		v.SpecVersion = 425
-	}
 	for _, a := range apis() {
 		v.APIs = append(v.APIs, APIVersion{[8]byte(blake2b64(a.name)), a.version})
 	}
-	shift := byte(0)
-	if o.Shifted {
-		shift = 1
-	}
-	return build(v, o.Beacon, pallets(v, shift))
+	return build(v, beacon, pallets(v, byte((spec-Spec)%2)))
+}
+
+// Upgrade writes into a state that this runtime is the one of the next block, as System.LastRuntimeUpgrade.
+func (r *Runtime) Upgrade(store Store) {
+	state{r, store}.put(fields("spec_version", r.version.SpecVersion, "spec_name", r.version.SpecName), "System.LastRuntimeUpgrade")
+}
+
+// SpecOf is the spec version of a state's runtime, as Upgrade and Genesis write it. ok is false where no runtime has written one.
+func SpecOf(store Store) (spec uint32, ok bool) {
+	r := scale.NewReader(store.Get(append(scale.Twox([]byte("System"), 128), scale.Twox([]byte("LastRuntimeUpgrade"), 128)...)))
+	n := r.Compact()
+	return uint32(n), r.Err() == nil && n <= math.MaxUint32
 }
 
 // Version says which runtime this is.
@@ -130,7 +134,8 @@ func (r *Runtime) Metadata(version byte) ([]byte, bool) {
 // Kind is why a transaction is not valid, numbered as sp_runtime's InvalidTransaction.
 type Kind byte
 
-// The kinds. BadSigner is what sudo by another key is; Custom carries a number of subtensor's own.
+// The kinds. Future is a nonce before its turn, Stale one that was used; BadSigner is what sudo by another key is; Custom carries a number of
+// subtensor's own.
 const (
 	InvalidCall      Kind = 0
 	InvalidPayment   Kind = 1
@@ -151,6 +156,7 @@ const (
 	existentialDeposit = 500  // rao
 )
 
+// String is the name that sp_runtime has for it.
 func (k Kind) String() string {
 	names := map[Kind]string{InvalidCall: "Call", InvalidPayment: "Payment", InvalidFuture: "Future", InvalidStale: "Stale", InvalidBadProof: "BadProof",
 		InvalidAncient: "AncientBirthBlock", InvalidExhausts: "ExhaustsResources", InvalidCustom: "Custom", InvalidMandatory: "BadMandatory",
@@ -168,6 +174,7 @@ type Invalid struct {
 	Why    string // what was wrong, for a log
 }
 
+// Error is for a log: it names the kind, the number, and why.
 func (e *Invalid) Error() string {
 	s := "invalid transaction: " + e.Kind.String()
 	if e.Kind == InvalidCustom {
