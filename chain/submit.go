@@ -252,7 +252,7 @@ func (c *Client) follow(ctx context.Context, which heads, each func(Header) (don
 		}
 		done, err := c.heads(ctx, sub, each)
 		sub.Close()
-		if done || err != nil && !errors.Is(err, rpc.ErrLost) {
+		if done || err != nil && !errors.Is(err, rpc.ErrLost) && !errors.Is(err, rpc.ErrSlow) { // heads that were missed are of no matter
 			return err
 		}
 	}
