@@ -208,7 +208,7 @@ func (n *network) set(t *testing.T, ctx context.Context, call string, args ...an
 // provision makes a subnet of four hotkeys on a development chain, the first of which has stake, and waits until it has a permit.
 func (n *network) provision(t *testing.T, ctx context.Context) {
 	t.Helper()
-	owner, alice := mustURI("//Owner"), mustURI("//Alice")
+	owner := mustURI("//Owner")
 	rt := n.head(t, ctx).Runtime
 	must := func(err error) {
 		t.Helper()
@@ -216,27 +216,27 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 			t.Fatalf("make a subnet: %v", err)
 		}
 	}
+	before := n.networks(t, ctx)
 	if _, _, err := rt.Call("SubtensorModule", "register_network"); err == nil {
 		if err := n.sudo(ctx, "AdminUtils", "sudo_set_network_rate_limit", uint64(0)); err != nil {
 			t.Log(err)
 		}
 		must(n.submit(ctx, owner, "SubtensorModule", "register_network", arguments(rt, "register_network", mustURI("//Owner//hot").Public(), 1)...))
-		pairs, err := n.head(t, ctx).Map(ctx, "SubtensorModule", "NetworksAdded")
-		must(err)
-		for _, p := range pairs {
-			n.netuid = max(n.netuid, uint16(p.Keys[0].(uint64)))
-		}
 	} else {
-		n.netuid = 5
-		must(n.sudo(ctx, "SubtensorModule", "sudo_add_network", n.netuid, 10, 0))
+		must(n.sudo(ctx, "SubtensorModule", "sudo_add_network", slices.Max(append(before, 0))+1, 10, 0))
+	}
+	for _, netuid := range n.networks(t, ctx) {
+		if !slices.Contains(before, netuid) {
+			n.netuid = netuid
+		}
 	}
 	for _, s := range []struct {
 		call  string
 		value any
 	}{
 		{"sudo_set_tempo", 10}, {"sudo_set_network_registration_allowed", true}, {"sudo_set_max_registrations_per_block", 20}, {"sudo_set_target_registrations_per_interval", 100},
-		{"sudo_set_max_allowed_validators", 64}, {"sudo_set_min_allowed_weights", 1}, {"sudo_set_weights_set_rate_limit", uint64(0)}, {"sudo_set_serving_rate_limit", uint64(0)},
-		{"sudo_set_commit_reveal_weights_enabled", false}, {"sudo_set_min_burn", uint64(1000)},
+		{"sudo_set_max_allowed_validators", 64}, {"sudo_set_min_allowed_weights", 1}, {"sudo_set_max_weight_limit", 65535}, {"sudo_set_weights_set_rate_limit", uint64(0)},
+		{"sudo_set_serving_rate_limit", uint64(0)}, {"sudo_set_commit_reveal_weights_enabled", false}, {"sudo_set_min_burn", uint64(1000)},
 	} {
 		n.set(t, ctx, s.call, s.value)
 	}
@@ -253,22 +253,43 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 		}
 	}
 	n.validator, n.writes = mustURI("//Alice//hot"), true
-	for _, who := range []struct{ hot, cold string }{{"//Alice//hot", "//Alice"}, {"//Bob//hot", "//Bob"}, {"//Alice//hot2", "//Alice"}} {
-		hot := mustURI(who.hot).Public()
-		if _, _, err := rt.Call("SubtensorModule", "burned_register"); err == nil && n.netuid != 5 {
-			must(n.submit(ctx, mustURI(who.cold), "SubtensorModule", "burned_register", n.netuid, hot))
-		} else {
-			must(n.sudo(ctx, "SubtensorModule", "sudo_register", n.netuid, hot, mustURI(who.cold).Public(), uint64(1e12), uint64(1e12)))
+	_, _, err := rt.Call("SubtensorModule", "sudo_register")
+	asRoot := err == nil // which gives stake as well
+	for _, who := range []struct {
+		hot, cold string
+		stake     uint64
+	}{{"//Alice//hot", "//Alice", 2e12}, {"//Bob//hot", "//Bob", 0}, {"//Alice//hot2", "//Alice", 0}} {
+		hot, cold := mustURI(who.hot).Public(), mustURI(who.cold)
+		if asRoot {
+			must(n.sudo(ctx, "SubtensorModule", "sudo_register", n.netuid, hot, cold.Public(), who.stake, uint64(1e12)))
+			continue
 		}
-	}
-	if _, call, err := rt.Call("SubtensorModule", "add_stake"); err == nil && n.netuid != 5 {
-		args := []any{mustURI("//Alice//hot").Public(), n.netuid, uint64(2e12)}
-		if len(call.Fields) == 2 {
-			args = slices.Delete(args, 1, 2)
+		must(n.submit(ctx, cold, "SubtensorModule", "burned_register", n.netuid, hot))
+		if who.stake > 0 {
+			args := []any{hot, n.netuid, who.stake}
+			if _, call, err := rt.Call("SubtensorModule", "add_stake"); err == nil && len(call.Fields) == 2 {
+				args = slices.Delete(args, 1, 2) // stake that is not a subnet's
+			}
+			must(n.submit(ctx, cold, "SubtensorModule", "add_stake", args...))
 		}
-		must(n.submit(ctx, alice, "SubtensorModule", "add_stake", args...))
 	}
 	n.permit(t, ctx)
+}
+
+// networks are the netuids that there are.
+func (n *network) networks(t *testing.T, ctx context.Context) []uint16 {
+	t.Helper()
+	pairs, err := n.head(t, ctx).Map(ctx, "SubtensorModule", "NetworksAdded")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []uint16
+	for _, p := range pairs {
+		if p.Value == true {
+			all = append(all, uint16(p.Keys[0].(uint64)))
+		}
+	}
+	return all
 }
 
 // arguments cuts arguments to as many as this runtime's call takes.
