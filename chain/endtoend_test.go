@@ -87,6 +87,9 @@ func reach(t *testing.T, ctx context.Context) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if *endpoint != "" {
+		go n.makeBlocks(ctx)
+	}
 	n.takeSudo(t, ctx)
 	if *netuid < 0 {
 		if !n.root {
@@ -105,19 +108,22 @@ func mustURI(uri string) wallet.Keypair {
 	return k
 }
 
-// takeSudo finds out whether //Alice is sudo; chains whose storage may be written, such as chopsticks, make her so.
+// takeSudo finds out whether //Alice is sudo. Chains whose storage may be written, such as chopsticks, make her so, and rich if she is to make a subnet.
 func (n *network) takeSudo(t *testing.T, ctx context.Context) {
 	t.Helper()
 	alice := mustURI("//Alice").Public()
-	s := n.head(t, ctx)
 	is := func() bool {
 		v, err := n.head(t, ctx).Get(ctx, "Sudo", "Key")
 		b, _ := v.([]byte)
 		return err == nil && string(b) == string(alice[:])
 	}
-	if n.root = is(); n.root || *endpoint == "" {
+	if n.root = is(); n.root && *netuid >= 0 || *endpoint == "" {
 		return
 	}
+	if n.head(t, ctx).Number == 0 {
+		n.nextBlock(t, ctx) // whose migrations would undo what is written
+	}
+	s := n.head(t, ctx)
 	var pairs [][2]string
 	put := func(pallet, entry string, value any, keys ...any) {
 		key, err := s.Runtime.StorageKey(pallet, entry, keys...)
@@ -131,7 +137,7 @@ func (n *network) takeSudo(t *testing.T, ctx context.Context) {
 	}
 	put("Sudo", "Key", alice)
 	put("Balances", "TotalIssuance", uint64(20e15))
-	for _, uri := range []string{"//Alice", "//Bob", "//Owner"} {
+	for _, uri := range []string{"//Alice", "//Bob"} {
 		v, err := s.Get(ctx, "System", "Account", mustURI(uri).Public())
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +214,7 @@ func (n *network) set(t *testing.T, ctx context.Context, call string, args ...an
 // provision makes a subnet of four hotkeys on a development chain, the first of which has stake, and waits until it has a permit.
 func (n *network) provision(t *testing.T, ctx context.Context) {
 	t.Helper()
-	owner := mustURI("//Owner")
+	alice := mustURI("//Alice")
 	rt := n.head(t, ctx).Runtime
 	must := func(err error) {
 		t.Helper()
@@ -221,7 +227,7 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 		if err := n.sudo(ctx, "AdminUtils", "sudo_set_network_rate_limit", uint64(0)); err != nil {
 			t.Log(err)
 		}
-		must(n.submit(ctx, owner, "SubtensorModule", "register_network", arguments(rt, "register_network", mustURI("//Owner//hot").Public(), 1)...))
+		must(n.submit(ctx, alice, "SubtensorModule", "register_network", arguments(rt, "register_network", mustURI("//Alice//owner").Public(), 1)...))
 	} else {
 		must(n.sudo(ctx, "SubtensorModule", "sudo_add_network", slices.Max(append(before, 0))+1, 10, 0))
 	}
@@ -248,7 +254,7 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 		}
 	}
 	if _, _, err := rt.Call("SubtensorModule", "start_call"); err == nil {
-		if err := n.submit(ctx, owner, "SubtensorModule", "start_call", n.netuid); err != nil {
+		if err := n.submit(ctx, alice, "SubtensorModule", "start_call", n.netuid); err != nil {
 			t.Log(err)
 		}
 	}
@@ -316,14 +322,28 @@ func (n *network) permit(t *testing.T, ctx context.Context) {
 	}
 }
 
-// nextBlock waits for a block; a chain that makes them only when asked is asked.
+// makeBlocks asks for a block each second where blocks are made only when asked for, as by chopsticks, until the test ends.
+func (n *network) makeBlocks(ctx context.Context) {
+	for {
+		var refused *rpc.Error
+		if err := n.client.RPC().Call(ctx, nil, "dev_newBlock"); errors.As(err, &refused) && refused.Code == methodNotFound {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// methodNotFound is JSON-RPC's code for a method that a node does not have.
+const methodNotFound = -32601
+
+// nextBlock waits for a block.
 func (n *network) nextBlock(t *testing.T, ctx context.Context) {
 	t.Helper()
 	before := n.head(t, ctx).Number
-	var made any
-	if *endpoint != "" {
-		_ = n.client.RPC().Call(ctx, &made, "dev_newBlock")
-	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for n.head(t, ctx).Number == before {
