@@ -90,7 +90,9 @@ func reach(t *testing.T, ctx context.Context) *network {
 	if *endpoint != "" {
 		go n.makeBlocks(ctx)
 	}
-	n.takeSudo(t, ctx)
+	if n.writes || *netuid < 0 {
+		n.takeSudo(t, ctx)
+	}
 	if *netuid < 0 {
 		if !n.root {
 			t.Fatal("this chain's sudo is not //Alice, so the test cannot make a subnet: -netuid names one, and -hotkey-file or -hotkey-uri a validator of it")
@@ -246,11 +248,12 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 	} {
 		n.set(t, ctx, s.call, s.value)
 	}
-	for _, name := range []string{"sudo_set_weights_min_stake", "sudo_set_stake_threshold"} {
-		if _, _, err := rt.Call("AdminUtils", name); err == nil {
-			if err := n.sudo(ctx, "AdminUtils", name, uint64(0)); err != nil {
-				t.Log(err)
-			}
+	for _, s := range []struct {
+		call  string
+		value uint64
+	}{{"sudo_set_weights_min_stake", 0}, {"sudo_set_stake_threshold", 0}, {"sudo_set_target_stakes_per_interval", 1000}} {
+		if err := n.sudo(ctx, "AdminUtils", s.call, s.value); err != nil && !errors.Is(err, chain.ErrUnknown) {
+			t.Log(err)
 		}
 	}
 	if _, _, err := rt.Call("SubtensorModule", "start_call"); err == nil {
@@ -543,6 +546,9 @@ func (n *network) commitReveal(t *testing.T, ctx context.Context) {
 		n.needs(t, false, "commit-reveal that can be turned on")
 	}
 	defer n.set(t, ctx, "sudo_set_commit_reveal_weights_enabled", false)
+	if n.epochs(t, ctx).Interval > 0 { // by default it is of 1000 blocks
+		n.set(t, ctx, "sudo_set_commit_reveal_weights_interval", uint64(12))
+	}
 	n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0))
 	t.Run("refuses weights that are set directly", func(t *testing.T) {
 		for _, unchecked := range []bool{false, true} {
@@ -566,18 +572,23 @@ func (n *network) commitReveal(t *testing.T, ctx context.Context) {
 	})
 }
 
+func (n *network) epochs(t *testing.T, ctx context.Context) chain.Epochs {
+	t.Helper()
+	e, err := n.head(t, ctx).Epochs(ctx, n.netuid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // early commits, and reveals at once.
 func (n *network) early(t *testing.T, ctx context.Context) {
 	t.Helper()
 	weights, salt := n.weights(), []uint16{1, 2, 3}
 	h := chain.CommitHash(n.validator.Public(), chain.StorageIndex(n.netuid, 0), weights, salt, 9)
 	for { // with enough of the epoch left that the reveal falls into it as well
-		s := n.head(t, ctx)
-		e, err := s.Epochs(ctx, n.netuid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.At(s.Number) == e.At(s.Number+7) || e.Tempo < 9 {
+		e := n.epochs(t, ctx)
+		if e.At(e.Block) == e.At(e.Block+7) || e.Tempo < 9 {
 			break
 		}
 		n.nextBlock(t, ctx)
@@ -586,5 +597,8 @@ func (n *network) early(t *testing.T, ctx context.Context) {
 		t.Fatal(err)
 	}
 	err := n.submit(ctx, n.validator, "SubtensorModule", "reveal_weights", n.netuid, []uint16{weights[0].UID, weights[1].UID}, []uint16{weights[0].Value, weights[1].Value}, salt, uint64(9))
-	refused(t, err, "RevealTooEarly", "CommitBlockNotInRevealRange")
+	refused(t, err, "RevealTooEarly", "CommitBlockNotInRevealRange", "InvalidRevealCommitTempo")
+	for e := n.epochs(t, ctx); e.Interval > 0 && e.At(n.head(t, ctx).Number) == e.At(e.Block); { // which takes one commit each
+		n.nextBlock(t, ctx)
+	}
 }
