@@ -369,6 +369,9 @@ func (n *network) reads(t *testing.T, ctx context.Context) {
 		}
 		for _, e := range p.Storage.Entries {
 			if e.Key >= 0 {
+				if _, err := s.Runtime.DecodeAll(e.Value, e.Default); err != nil && !e.Optional {
+					t.Errorf("%s.%s, the default: %v", p.Name, e.Name, err)
+				}
 				continue
 			}
 			if _, err := s.Get(ctx, p.Name, e.Name); err != nil {
@@ -379,6 +382,9 @@ func (n *network) reads(t *testing.T, ctx context.Context) {
 	}
 	if read < 10 {
 		t.Errorf("%d storage values", read)
+	}
+	if events, err := s.Events(ctx); err != nil || len(events) == 0 {
+		t.Errorf("%d events, %v", len(events), err)
 	}
 	g, err := s.Metagraph(ctx, n.netuid)
 	if err != nil || len(g.Neurons) == 0 || g.Neurons[0].Hotkey == [32]byte{} || g.Tempo == 0 {
@@ -393,8 +399,24 @@ func (n *network) reads(t *testing.T, ctx context.Context) {
 			t.Errorf("uid %d has the hotkey %x in storage, and %x in the metagraph", uid, k.Value, g.Neurons[uid].Hotkey)
 		}
 	}
-	if events, err := s.Events(ctx); err != nil || len(events) == 0 {
-		t.Errorf("%d events, %v", len(events), err)
+	get := func(entry string, keys ...any) any {
+		v, err := s.Get(ctx, "SubtensorModule", entry, append([]any{n.netuid}, keys...)...)
+		if err != nil {
+			t.Error(err)
+		}
+		return v
+	}
+	permits, updates := get("ValidatorPermit").([]any), get("LastUpdate").([]any)
+	for i, x := range g.Neurons {
+		if at := get("BlockAtRegistration", x.UID); x.Permit != permits[i] || x.LastUpdate != updates[i] || x.Registered != at {
+			t.Errorf("uid %d is %+v, and in storage has the permit %v, updated at %v, registered at %v", i, x, permits[i], updates[i], at)
+		}
+	}
+	if !n.writes {
+		return
+	}
+	if uid, err := s.UID(ctx, n.netuid, n.validator.Public()); err != nil || g.Neurons[uid].Stake == 0 {
+		t.Errorf("the validator has no stake: %v", err)
 	}
 }
 

@@ -212,6 +212,15 @@ func (s *State) columns(ctx context.Context, g *Metagraph) error {
 		}
 		lists[entry] = v
 	}
+	registered, err := s.Map(ctx, subtensor, "BlockAtRegistration", g.Netuid)
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	for _, r := range registered {
+		if uid := at(r.Keys, 0); uid < uint64(len(g.Neurons)) {
+			g.Neurons[uid].Registered, _ = r.Value.(uint64)
+		}
+	}
 	for i := range g.Neurons {
 		x := &g.Neurons[i]
 		u16 := func(name string) uint16 { return uint16(at(lists[name], i)) }
