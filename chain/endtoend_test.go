@@ -252,7 +252,10 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 		call  string
 		value uint64
 	}{{"sudo_set_weights_min_stake", 0}, {"sudo_set_stake_threshold", 0}, {"sudo_set_target_stakes_per_interval", 1000}} {
-		if err := n.sudo(ctx, "AdminUtils", s.call, s.value); err != nil && !errors.Is(err, chain.ErrUnknown) {
+		if _, _, err := rt.Call("AdminUtils", s.call); err != nil {
+			continue
+		}
+		if err := n.sudo(ctx, "AdminUtils", s.call, s.value); err != nil {
 			t.Log(err)
 		}
 	}
@@ -275,11 +278,14 @@ func (n *network) provision(t *testing.T, ctx context.Context) {
 		}
 		must(n.submit(ctx, cold, "SubtensorModule", "burned_register", n.netuid, hot))
 		if who.stake > 0 {
-			args := []any{hot, n.netuid, who.stake}
-			if _, call, err := rt.Call("SubtensorModule", "add_stake"); err == nil && len(call.Fields) == 2 {
+			args, add := []any{hot, n.netuid, who.stake}, "add_subnet_stake"
+			if _, _, err := rt.Call("SubtensorModule", add); err != nil {
+				add = "add_stake"
+			}
+			if _, call, err := rt.Call("SubtensorModule", add); err == nil && len(call.Fields) == 2 {
 				args = slices.Delete(args, 1, 2) // stake that is not a subnet's
 			}
-			must(n.submit(ctx, cold, "SubtensorModule", "add_stake", args...))
+			must(n.submit(ctx, cold, "SubtensorModule", add, args...))
 		}
 	}
 	n.permit(t, ctx)
