@@ -55,7 +55,11 @@ func (s *State) pending(ctx context.Context, index uint16, hotkey [32]byte, hash
 	if err != nil {
 		return 0, false, err
 	}
-	for _, c := range list(v) {
+	commits := list(v)
+	if len(commits) > 0 && list(commits[0]) == nil { // the oldest runtimes keep one, not a list
+		commits = []any{v}
+	}
+	for _, c := range commits {
 		parts := list(c)
 		if len(parts) < 2 {
 			continue

@@ -48,20 +48,23 @@ func appendU16s(b []byte, all []uint16) []byte {
 }
 
 // An Epochs tells when a subnet's epochs begin, as of a block. Since mid-2026 the chain counts them (Dynamic); before, they followed from the block, the
-// tempo and the netuid.
+// tempo and the netuid. The first runtimes with commit-reveal, of 2024, counted intervals in their place.
 type Epochs struct {
-	Netuid  uint16
-	Block   uint64 // the block at which the rest was read
-	Tempo   uint64 // blocks of an epoch; one more where it is not dynamic
-	Period  uint64 // how many epochs after the commit its reveal is
-	Dynamic bool
-	Index   uint64 // Dynamic: the number of epochs so far
-	Next    uint64 // Dynamic: the block at which the next one begins
+	Netuid   uint16
+	Block    uint64 // the block at which the rest was read
+	Tempo    uint64 // blocks of an epoch; one more where it is not dynamic
+	Period   uint64 // how many epochs after the commit its reveal is
+	Interval uint64 // blocks of an interval, which is what an epoch then is here; 0 on later runtimes
+	Dynamic  bool
+	Index    uint64 // Dynamic: the number of epochs so far
+	Next     uint64 // Dynamic: the block at which the next one begins
 }
 
 // At is the number of the epoch to which a commit in a block belongs. For blocks beyond the next epoch it takes the tempo to stay what it is.
 func (e Epochs) At(block uint64) uint64 {
 	switch {
+	case e.Interval > 0:
+		return block / e.Interval
 	case e.Tempo == 0:
 		return 0
 	case !e.Dynamic:
@@ -75,6 +78,8 @@ func (e Epochs) At(block uint64) uint64 {
 // First is the first block of an epoch that has not begun at Block. Of a dynamic epoch that has begun it is Block.
 func (e Epochs) First(epoch uint64) uint64 {
 	switch {
+	case e.Interval > 0:
+		return epoch * e.Interval
 	case !e.Dynamic:
 		return max(epoch*(e.Tempo+1), uint64(e.Netuid)+1) - uint64(e.Netuid) - 1
 	case epoch <= e.Index:

@@ -35,6 +35,7 @@ func TestTimelockPayload_is_what_subtensor_decodes(t *testing.T) {
 func TestEpochs_follow_the_counter_where_the_chain_has_one_and_the_formula_elsewhere(t *testing.T) {
 	dynamic := chain.Epochs{Netuid: 19, Block: 105, Tempo: 10, Period: 1, Dynamic: true, Index: 7, Next: 110}
 	old := chain.Epochs{Netuid: 2, Block: 105, Tempo: 10, Period: 2}
+	oldest := chain.Epochs{Netuid: 2, Block: 105, Tempo: 10, Period: 1, Interval: 20}
 	for _, c := range []struct {
 		what         string
 		e            chain.Epochs
@@ -42,6 +43,7 @@ func TestEpochs_follow_the_counter_where_the_chain_has_one_and_the_formula_elsew
 	}{
 		{"before the next", dynamic, 109, 7}, {"its first", dynamic, 110, 8}, {"its last", dynamic, 119, 8}, {"two later", dynamic, 120, 9},
 		{"by formula", old, 106, 9}, {"by formula, a first", old, 107, 10}, {"by formula, a last", old, 117, 10},
+		{"by interval, a first", oldest, 120, 6}, {"by interval, a last", oldest, 139, 6},
 	} {
 		if got := c.e.At(c.block); got != c.epoch {
 			t.Errorf("%s: block %d is of epoch %d, want %d", c.what, c.block, got, c.epoch)
@@ -50,7 +52,7 @@ func TestEpochs_follow_the_counter_where_the_chain_has_one_and_the_formula_elsew
 	for _, c := range []struct {
 		e            chain.Epochs
 		epoch, first uint64
-	}{{dynamic, 8, 110}, {dynamic, 9, 120}, {dynamic, 7, 105}, {old, 10, 107}, {old, 11, 118}, {old, 0, 0}} {
+	}{{dynamic, 8, 110}, {dynamic, 9, 120}, {dynamic, 7, 105}, {old, 10, 107}, {old, 11, 118}, {old, 0, 0}, {oldest, 6, 120}} {
 		if got := c.e.First(c.epoch); got != c.first {
 			t.Errorf("epoch %d begins at block %d, want %d", c.epoch, got, c.first)
 		}

@@ -2,7 +2,6 @@ package chain_test
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -87,7 +86,12 @@ func reach(t *testing.T, ctx context.Context) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.takeSudo(t, ctx)
+	if *endpoint != "" {
+		go n.makeBlocks(ctx)
+	}
+	if n.writes || *netuid < 0 {
+		n.takeSudo(t, ctx)
+	}
 	if *netuid < 0 {
 		if !n.root {
 			t.Fatal("this chain's sudo is not //Alice, so the test cannot make a subnet: -netuid names one, and -hotkey-file or -hotkey-uri a validator of it")
@@ -103,55 +107,6 @@ func mustURI(uri string) wallet.Keypair {
 		panic(err)
 	}
 	return k
-}
-
-// takeSudo finds out whether //Alice is sudo; chains whose storage may be written, such as chopsticks, make her so.
-func (n *network) takeSudo(t *testing.T, ctx context.Context) {
-	t.Helper()
-	alice := mustURI("//Alice").Public()
-	s := n.head(t, ctx)
-	is := func() bool {
-		v, err := n.head(t, ctx).Get(ctx, "Sudo", "Key")
-		b, _ := v.([]byte)
-		return err == nil && string(b) == string(alice[:])
-	}
-	if n.root = is(); n.root || *endpoint == "" {
-		return
-	}
-	var pairs [][2]string
-	put := func(pallet, entry string, value any, keys ...any) {
-		key, err := s.Runtime.StorageKey(pallet, entry, keys...)
-		_, e, _ := s.Runtime.Entry(pallet, entry)
-		if err != nil {
-			return
-		}
-		if b, err := s.Runtime.Encode(nil, e.Value, value); err == nil {
-			pairs = append(pairs, [2]string{"0x" + hex.EncodeToString(key), "0x" + hex.EncodeToString(b)})
-		}
-	}
-	put("Sudo", "Key", alice)
-	put("Balances", "TotalIssuance", uint64(20e15))
-	for _, uri := range []string{"//Alice", "//Bob", "//Owner"} {
-		v, err := s.Get(ctx, "System", "Account", mustURI(uri).Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		info := slices.Clone(v.(scale.Struct))
-		for i, m := range info {
-			switch m.Name {
-			case "providers":
-				info[i].Value = 1
-			case "data":
-				data := slices.Clone(m.Value.(scale.Struct))
-				data[0].Value = uint64(1e15)
-				info[i].Value = data
-			}
-		}
-		put("System", "Account", info, mustURI(uri).Public())
-	}
-	if err := n.client.RPC().Call(ctx, nil, "dev_setStorage", pairs); err == nil {
-		n.root = is()
-	}
 }
 
 func (n *network) head(t *testing.T, ctx context.Context) *chain.State {
@@ -205,104 +160,28 @@ func (n *network) set(t *testing.T, ctx context.Context, call string, args ...an
 	return false
 }
 
-// provision makes a subnet of four hotkeys on a development chain, the first of which has stake, and waits until it has a permit.
-func (n *network) provision(t *testing.T, ctx context.Context) {
-	t.Helper()
-	owner, alice := mustURI("//Owner"), mustURI("//Alice")
-	rt := n.head(t, ctx).Runtime
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatalf("make a subnet: %v", err)
-		}
-	}
-	if _, _, err := rt.Call("SubtensorModule", "register_network"); err == nil {
-		if err := n.sudo(ctx, "AdminUtils", "sudo_set_network_rate_limit", uint64(0)); err != nil {
-			t.Log(err)
-		}
-		must(n.submit(ctx, owner, "SubtensorModule", "register_network", arguments(rt, "register_network", mustURI("//Owner//hot").Public(), 1)...))
-		pairs, err := n.head(t, ctx).Map(ctx, "SubtensorModule", "NetworksAdded")
-		must(err)
-		for _, p := range pairs {
-			n.netuid = max(n.netuid, uint16(p.Keys[0].(uint64)))
-		}
-	} else {
-		n.netuid = 5
-		must(n.sudo(ctx, "SubtensorModule", "sudo_add_network", n.netuid, 10, 0))
-	}
-	for _, s := range []struct {
-		call  string
-		value any
-	}{
-		{"sudo_set_tempo", 10}, {"sudo_set_network_registration_allowed", true}, {"sudo_set_max_registrations_per_block", 20}, {"sudo_set_target_registrations_per_interval", 100},
-		{"sudo_set_max_allowed_validators", 64}, {"sudo_set_min_allowed_weights", 1}, {"sudo_set_weights_set_rate_limit", uint64(0)}, {"sudo_set_serving_rate_limit", uint64(0)},
-		{"sudo_set_commit_reveal_weights_enabled", false}, {"sudo_set_min_burn", uint64(1000)},
-	} {
-		n.set(t, ctx, s.call, s.value)
-	}
-	for _, name := range []string{"sudo_set_weights_min_stake", "sudo_set_stake_threshold"} {
-		if _, _, err := rt.Call("AdminUtils", name); err == nil {
-			if err := n.sudo(ctx, "AdminUtils", name, uint64(0)); err != nil {
-				t.Log(err)
-			}
-		}
-	}
-	if _, _, err := rt.Call("SubtensorModule", "start_call"); err == nil {
-		if err := n.submit(ctx, owner, "SubtensorModule", "start_call", n.netuid); err != nil {
-			t.Log(err)
-		}
-	}
-	n.validator, n.writes = mustURI("//Alice//hot"), true
-	for _, who := range []struct{ hot, cold string }{{"//Alice//hot", "//Alice"}, {"//Bob//hot", "//Bob"}, {"//Alice//hot2", "//Alice"}} {
-		hot := mustURI(who.hot).Public()
-		if _, _, err := rt.Call("SubtensorModule", "burned_register"); err == nil && n.netuid != 5 {
-			must(n.submit(ctx, mustURI(who.cold), "SubtensorModule", "burned_register", n.netuid, hot))
-		} else {
-			must(n.sudo(ctx, "SubtensorModule", "sudo_register", n.netuid, hot, mustURI(who.cold).Public(), uint64(1e12), uint64(1e12)))
-		}
-	}
-	if _, call, err := rt.Call("SubtensorModule", "add_stake"); err == nil && n.netuid != 5 {
-		args := []any{mustURI("//Alice//hot").Public(), n.netuid, uint64(2e12)}
-		if len(call.Fields) == 2 {
-			args = slices.Delete(args, 1, 2)
-		}
-		must(n.submit(ctx, alice, "SubtensorModule", "add_stake", args...))
-	}
-	n.permit(t, ctx)
-}
-
-// arguments cuts arguments to as many as this runtime's call takes.
-func arguments(rt *chain.Runtime, call string, args ...any) []any {
-	_, v, err := rt.Call("SubtensorModule", call)
-	if err != nil {
-		return args
-	}
-	return args[:min(len(args), len(v.Fields))]
-}
-
-// permit waits until the validator may set weights.
-func (n *network) permit(t *testing.T, ctx context.Context) {
-	t.Helper()
+// makeBlocks asks for a block each second where blocks are made only when asked for, as by chopsticks, until the test ends.
+func (n *network) makeBlocks(ctx context.Context) {
 	for {
-		w, err := n.head(t, ctx).Window(ctx, n.netuid, 0, n.validator.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.Permit {
+		var refused *rpc.Error
+		if err := n.client.RPC().Call(ctx, nil, "dev_newBlock"); errors.As(err, &refused) && refused.Code == methodNotFound {
 			return
 		}
-		n.nextBlock(t, ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
 	}
 }
 
-// nextBlock waits for a block; a chain that makes them only when asked is asked.
+// methodNotFound is JSON-RPC's code for a method that a node does not have.
+const methodNotFound = -32601
+
+// nextBlock waits for a block.
 func (n *network) nextBlock(t *testing.T, ctx context.Context) {
 	t.Helper()
 	before := n.head(t, ctx).Number
-	var made any
-	if *endpoint != "" {
-		_ = n.client.RPC().Call(ctx, &made, "dev_newBlock")
-	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for n.head(t, ctx).Number == before {
@@ -325,6 +204,9 @@ func (n *network) reads(t *testing.T, ctx context.Context) {
 		}
 		for _, e := range p.Storage.Entries {
 			if e.Key >= 0 {
+				if _, err := s.Runtime.DecodeAll(e.Value, e.Default); err != nil && !e.Optional {
+					t.Errorf("%s.%s, the default: %v", p.Name, e.Name, err)
+				}
 				continue
 			}
 			if _, err := s.Get(ctx, p.Name, e.Name); err != nil {
@@ -335,6 +217,9 @@ func (n *network) reads(t *testing.T, ctx context.Context) {
 	}
 	if read < 10 {
 		t.Errorf("%d storage values", read)
+	}
+	if events, err := s.Events(ctx); err != nil || len(events) == 0 {
+		t.Errorf("%d events, %v", len(events), err)
 	}
 	g, err := s.Metagraph(ctx, n.netuid)
 	if err != nil || len(g.Neurons) == 0 || g.Neurons[0].Hotkey == [32]byte{} || g.Tempo == 0 {
@@ -349,8 +234,21 @@ func (n *network) reads(t *testing.T, ctx context.Context) {
 			t.Errorf("uid %d has the hotkey %x in storage, and %x in the metagraph", uid, k.Value, g.Neurons[uid].Hotkey)
 		}
 	}
-	if events, err := s.Events(ctx); err != nil || len(events) == 0 {
-		t.Errorf("%d events, %v", len(events), err)
+	get := func(entry string, keys ...any) any {
+		v, err := s.Get(ctx, "SubtensorModule", entry, append([]any{n.netuid}, keys...)...)
+		if err != nil {
+			t.Error(err)
+		}
+		return v
+	}
+	permits, updates := get("ValidatorPermit").([]any), get("LastUpdate").([]any)
+	for i, x := range g.Neurons {
+		if i < 4 {
+			t.Logf("uid %d has a stake of %d rao, permit %v", i, x.Stake, x.Permit) // pools of a new subnet may well turn stake into none
+		}
+		if at := get("BlockAtRegistration", x.UID); x.Permit != permits[i] || x.LastUpdate != updates[i] || x.Registered != at {
+			t.Errorf("uid %d is %+v, and in storage has the permit %v, updated at %v, registered at %v", i, x, permits[i], updates[i], at)
+		}
 	}
 }
 
@@ -502,6 +400,9 @@ func (n *network) commitReveal(t *testing.T, ctx context.Context) {
 		n.needs(t, false, "commit-reveal that can be turned on")
 	}
 	defer n.set(t, ctx, "sudo_set_commit_reveal_weights_enabled", false)
+	if n.epochs(t, ctx).Interval > 0 { // by default it is of 1000 blocks
+		n.set(t, ctx, "sudo_set_commit_reveal_weights_interval", uint64(12))
+	}
 	n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0))
 	t.Run("refuses weights that are set directly", func(t *testing.T) {
 		for _, unchecked := range []bool{false, true} {
@@ -525,18 +426,23 @@ func (n *network) commitReveal(t *testing.T, ctx context.Context) {
 	})
 }
 
+func (n *network) epochs(t *testing.T, ctx context.Context) chain.Epochs {
+	t.Helper()
+	e, err := n.head(t, ctx).Epochs(ctx, n.netuid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // early commits, and reveals at once.
 func (n *network) early(t *testing.T, ctx context.Context) {
 	t.Helper()
 	weights, salt := n.weights(), []uint16{1, 2, 3}
 	h := chain.CommitHash(n.validator.Public(), chain.StorageIndex(n.netuid, 0), weights, salt, 9)
 	for { // with enough of the epoch left that the reveal falls into it as well
-		s := n.head(t, ctx)
-		e, err := s.Epochs(ctx, n.netuid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.At(s.Number) == e.At(s.Number+7) || e.Tempo < 9 {
+		e := n.epochs(t, ctx)
+		if e.At(e.Block) == e.At(e.Block+7) || e.Tempo < 9 {
 			break
 		}
 		n.nextBlock(t, ctx)
@@ -545,5 +451,8 @@ func (n *network) early(t *testing.T, ctx context.Context) {
 		t.Fatal(err)
 	}
 	err := n.submit(ctx, n.validator, "SubtensorModule", "reveal_weights", n.netuid, []uint16{weights[0].UID, weights[1].UID}, []uint16{weights[0].Value, weights[1].Value}, salt, uint64(9))
-	refused(t, err, "RevealTooEarly", "CommitBlockNotInRevealRange")
+	refused(t, err, "RevealTooEarly", "CommitBlockNotInRevealRange", "InvalidRevealCommitTempo")
+	for e := n.epochs(t, ctx); e.Interval > 0 && e.At(n.head(t, ctx).Number) == e.At(e.Block); { // which takes one commit each
+		n.nextBlock(t, ctx)
+	}
 }

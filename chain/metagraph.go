@@ -202,6 +202,12 @@ func (s *State) graphFromStorage(ctx context.Context, netuid uint16) (*Metagraph
 	return g, s.columns(ctx, g)
 }
 
+// stakes are where runtimes keep a hotkey's stake, of all subnets or of one: those until 2024, those of the end of 2024, and those of dynamic TAO.
+var stakes = []struct {
+	name string
+	keys int
+}{{"TotalHotkeyStake", 1}, {"TotalHotkeySubStake", 2}, {"TotalHotkeyAlpha", 2}}
+
 // columns reads what storage keeps of a subnet's neurons.
 func (s *State) columns(ctx context.Context, g *Metagraph) error {
 	lists := map[string]any{}
@@ -211,6 +217,15 @@ func (s *State) columns(ctx context.Context, g *Metagraph) error {
 			return err
 		}
 		lists[entry] = v
+	}
+	registered, err := s.Map(ctx, subtensor, "BlockAtRegistration", g.Netuid)
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	for _, r := range registered {
+		if uid := at(r.Keys, 0); uid < uint64(len(g.Neurons)) {
+			g.Neurons[uid].Registered, _ = r.Value.(uint64)
+		}
 	}
 	for i := range g.Neurons {
 		x := &g.Neurons[i]
@@ -224,14 +239,15 @@ func (s *State) columns(ctx context.Context, g *Metagraph) error {
 		} else if !errors.Is(err, ErrUnknown) {
 			return err
 		}
-		stake, err := s.numberOr(ctx, 0, subtensor, "TotalHotkeyStake", x.Hotkey)
-		if errors.Is(err, scale.ErrShort) || err == nil && stake == 0 {
-			stake, err = s.numberOr(ctx, 0, subtensor, "TotalHotkeyAlpha", x.Hotkey, g.Netuid)
+		for _, entry := range stakes {
+			keys := []any{x.Hotkey, g.Netuid}[:entry.keys]
+			if n, err := s.numberOr(ctx, 0, subtensor, entry.name, keys...); err == nil && n > 0 {
+				x.Stake = n
+				break
+			} else if err != nil && !errors.Is(err, scale.ErrShort) {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
-		x.Stake = stake
 		served, err := s.Get(ctx, subtensor, "Axons", g.Netuid, x.Hotkey)
 		if err != nil && !errors.Is(err, ErrUnknown) {
 			return err

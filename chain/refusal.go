@@ -51,6 +51,7 @@ var remedies = map[string]string{
 	"CommitRevealDisabled":              "this subnet takes weights directly only: leave the method to `weights set`",
 	"IncorrectCommitRevealVersion":      "the chain wants another version of commit-reveal than this client knows: update it",
 	"TooManyUnrevealedCommits":          "ten commits wait for their reveal, which is the most: reveal those, or wait until they expire",
+	"WeightsCommitNotAllowed":           "a commit waits for its reveal, and this runtime holds one at a time: commit again in the next interval",
 	"RevealTooEarly":                    "the epoch in which this commit may be revealed has not come: wait for it",
 	"CommitBlockNotInRevealRange":       "this is not the epoch in which the commit may be revealed: wait for it, or commit anew if it is past",
 	"ExpiredWeightCommit":               "the epoch in which this commit could be revealed is past: commit anew",

@@ -219,7 +219,7 @@ func (s *Setter) settle(ctx context.Context, r *Record, in *Inclusion, err error
 }
 
 // tooEarly are refusals of a reveal whose time is still to come.
-var tooEarly = map[string]bool{"RevealTooEarly": true, "CommitBlockNotInRevealRange": true}
+var tooEarly = map[string]bool{"RevealTooEarly": true, "CommitBlockNotInRevealRange": true, "InvalidRevealCommitTempo": true}
 
 // committed notes to which epoch the chain says that a commit belongs.
 func (s *Setter) committed(ctx context.Context, r *Record, in *Inclusion) error {

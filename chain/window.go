@@ -122,6 +122,12 @@ func (s *State) Epochs(ctx context.Context, netuid uint16) (Epochs, error) {
 	if e.Period, err = s.numberOr(ctx, 1, subtensor, "RevealPeriodEpochs", netuid); err != nil {
 		return e, err
 	}
+	if e.Interval, err = s.number(ctx, subtensor, "WeightCommitRevealInterval", netuid); err == nil && e.Interval == 0 {
+		e.Interval, e.Period = math.MaxUint64, 0 // a reveal is taken at any time
+	}
+	if !errors.Is(err, ErrUnknown) {
+		return e, err
+	}
 	e.Index, err = s.number(ctx, subtensor, "SubnetEpochIndex", netuid)
 	if errors.Is(err, ErrUnknown) {
 		return e, nil
