@@ -109,6 +109,7 @@ func (s *Setter) reveal(ctx context.Context, r *Record) error {
 	}
 	switch now := e.At(head.Number + 1); { // a reveal that is submitted now is included in the next block at the earliest
 	case now < epoch+e.Period:
+		s.waiting(r, head.Number, e.First(epoch+e.Period))
 		return nil
 	case now > epoch+e.Period:
 		return s.lost(r, fmt.Sprintf("the epoch %d in which the commit could be revealed is past", epoch+e.Period))
@@ -129,6 +130,7 @@ func (s *Setter) revealed(ctx context.Context, r *Record) error {
 	}
 	due, now := r.Epoch+e.Period, e.At(final.Number)
 	if now < due {
+		s.waiting(r, final.Number, e.First(due))
 		return nil
 	}
 	waits, err := s.waits(ctx, final, r)
@@ -176,4 +178,10 @@ var ErrLostCommit = errors.New("the commit came to nothing")
 
 func (s *Setter) lost(r *Record, why string) error {
 	return errors.Join(fmt.Errorf("%w: %s", ErrLostCommit, why), s.fail(r, why))
+}
+
+func (s *Setter) waiting(r *Record, block, until uint64) {
+	if s.Wait != nil {
+		s.Wait(r, block, until)
+	}
 }

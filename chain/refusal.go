@@ -17,13 +17,18 @@ type Refusal struct {
 	Name   string   // such as IncorrectWeightVersionKey or BadProof
 	Docs   []string // what the runtime's metadata says of it
 	Early  bool     // refused on entry, so that nothing was included
+	Ahead  bool     // what the chain would say: nothing was submitted
 }
 
 func (r *Refusal) Error() string {
-	s := "the chain refused: " + r.Name
-	if r.Pallet != "" {
-		s = "the chain refused: " + r.Pallet + "." + r.Name
+	s := "the chain refused: "
+	if r.Ahead {
+		s = "the chain would refuse: "
 	}
+	if r.Pallet != "" {
+		s += r.Pallet + "."
+	}
+	s += r.Name
 	if plain := remedies[r.Name]; plain != "" {
 		return s + ": " + plain
 	}

@@ -28,10 +28,12 @@ type Setter struct {
 	Client  *Client
 	Key     Signer
 	Journal *Journal
-	Say     func(*Record) // told whenever a record changed; nil: nobody
+	Say     func(*Record)                        // told whenever a record changed; nil: nobody
+	Wait    func(r *Record, block, until uint64) // told at each block on which a commit waits for its reveal's epoch; nil: nobody
 }
 
-// Begin submits an order: the weights themselves, or a commit to them, whose record Advance moves on. A refusal is an error, and the record is Failed.
+// Begin submits an order: the weights themselves, or a commit to them, whose record Advance moves on. A refusal is an error, and the record is Failed; one that
+// was seen ahead is not stored.
 // Records of the subnet that are open come first: while there are any, Begin is ErrPending.
 func (s *Setter) Begin(ctx context.Context, o Order) (*Record, error) {
 	if open := s.Journal.Pending(s.Client.genesis, o.Netuid); slices.ContainsFunc(open, func(r *Record) bool { return r.Mechanism == o.Mechanism && r.Status != Committed }) {
@@ -54,7 +56,8 @@ func (s *Setter) Begin(ctx context.Context, o Order) (*Record, error) {
 		r.VersionKey = *o.VersionKey
 	}
 	if err := w.Check(o); err != nil && !o.Unchecked {
-		return nil, err
+		r.Status, r.Reason = Failed, err.Error()
+		return r, err
 	}
 	call, args, err := s.prepare(ctx, state, w, r)
 	if err != nil {
@@ -76,7 +79,7 @@ func (w *Window) Check(o Order) error {
 		}
 		return errors.Join(errs...)
 	}
-	refuse := func(name string) error { return &Refusal{Pallet: subtensor, Name: name} }
+	refuse := func(name string) error { return &Refusal{Pallet: subtensor, Name: name, Ahead: true} }
 	switch {
 	case o.Method == Direct && w.Method != Direct:
 		return refuse("CommitRevealEnabled")

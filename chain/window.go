@@ -36,7 +36,9 @@ func (w *Window) Open() bool { return len(w.Refusals) == 0 }
 // Window asks whether the hotkey may set the weights of a subnet's mechanism. What stands against it is told under the names that the chain would use.
 func (s *State) Window(ctx context.Context, netuid uint16, mechanism uint8, hotkey [32]byte) (*Window, error) {
 	w := &Window{Block: s.Number, Index: StorageIndex(netuid, mechanism), Method: Direct}
-	refuse := func(name string) { w.Refusals = append(w.Refusals, &Refusal{Pallet: subtensor, Name: name}) }
+	refuse := func(name string) {
+		w.Refusals = append(w.Refusals, &Refusal{Pallet: subtensor, Name: name, Ahead: true})
+	}
 	added, err := s.flag(ctx, subtensor, "NetworksAdded", netuid)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (a *app) devnetCommand() *cobra.Command {
 				return err
 			}
 			fmt.Println(n.Address())
-			fmt.Fprintf(os.Stderr, "subnet %d with %d neurons; wallets dev0 to dev%d under %s; a block every %s\n", o.Netuid, o.Neurons, o.Neurons-1, o.WalletPath, o.BlockTime)
+			fmt.Fprintf(os.Stderr, "subnet %d; wallets dev0, dev1 ... under %s; a block every %s\n", n.Netuid(), o.WalletPath, o.BlockTime)
 			<-c.Context().Done()
 			return n.Close()
 		},

@@ -141,7 +141,9 @@ func (a *app) setWeights(c *cobra.Command, w *weighing) error {
 		return err
 	}
 	defer client.Close()
-	s := &chain.Setter{Client: client, Key: key, Journal: journal, Say: sayRecord}
+	p := newProgress("waiting for the reveal's epoch, block")
+	defer p.finish()
+	s := &chain.Setter{Client: client, Key: key, Journal: journal, Say: sayRecord, Wait: revealProgress(p)}
 	r, err := w.run(c.Context(), s, o)
 	if c.Context().Err() != nil {
 		err = errors.Join(errInterrupted, errors.New("`vision weights set --resume` goes on"))
@@ -179,9 +181,24 @@ func sayRecord(r *chain.Record) {
 		line += fmt.Sprintf(" in block %d", r.Block)
 	}
 	if r.Status == chain.Committed {
-		line += fmt.Sprintf("; the reveal comes in an epoch after the %dth", r.Epoch)
+		line += fmt.Sprintf(", of epoch %d; the reveal comes in a later one", r.Epoch)
 	}
 	fmt.Fprintln(os.Stderr, line)
+}
+
+// revealProgress shows how many blocks there are to a reveal: a bar on a terminal, in a pipe a line at each tenth.
+func revealProgress(p *progress) func(r *chain.Record, block, until uint64) {
+	began, told := uint64(0), -1
+	return func(_ *chain.Record, block, until uint64) {
+		if began == 0 || block < began {
+			began = block
+		}
+		done, total := int(block-began), int(max(until, block)-began)
+		if tenth := 10 * done / max(total, 1); p.container != nil || tenth > told {
+			told = tenth
+			p.step(done, total)
+		}
+	}
 }
 
 func (a *app) showSet(w *weighing, r *chain.Record, err error) error {
@@ -315,9 +332,13 @@ func printPlan(p planJSON) error {
 			fmt.Printf("  from block %d on, in %d blocks\n", p.From, p.From-p.Block)
 		}
 	}
+	last := "never"
+	if p.LastUpdate > 0 {
+		last = fmt.Sprintf("block %d", p.LastUpdate)
+	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "hotkey\t%s\nuid\t%d\nmethod\t%s\nversion key\t%d\nmin_allowed_weights\t%d\nrate limit\t%d blocks\nlast update\tblock %d\npermit\t%v\nnext epoch\tblock %d\n",
-		p.Hotkey, p.UID, p.Method, p.VersionKey, p.MinWeights, p.RateLimit, p.LastUpdate, p.Permit, p.NextEpoch)
+	fmt.Fprintf(t, "hotkey\t%s\nuid\t%d\nmethod\t%s\nversion key\t%d\nmin_allowed_weights\t%d\nrate limit\t%d blocks\nlast update\t%s\npermit\t%v\nnext epoch\tblock %d\n",
+		p.Hotkey, p.UID, p.Method, p.VersionKey, p.MinWeights, p.RateLimit, last, p.Permit, p.NextEpoch)
 	if p.Pending > 0 {
 		fmt.Fprintf(t, "open from earlier\t%d (`vision weights set --resume`)\n", p.Pending)
 	}
