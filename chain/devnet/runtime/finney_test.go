@@ -76,7 +76,7 @@ func shape(m *scale.Metadata, typ, deep int) string {
 func TestMetadata_has_the_shapes_of_the_recorded_one(t *testing.T) {
 	b, err := os.ReadFile("../../../../shared/data/chain/sdk-finney-v15.scale")
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("there is no ../shared/data/chain/sdk-finney-v15.scale to compare with")
+		t.Skip("no folder shared/data/chain beside the repository")
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -83,6 +83,20 @@ func (f *chainFlags) dial(ctx context.Context, a *app) (*chain.Client, error) {
 	return c, err
 }
 
+// head reads the chain's state at its best block.
+func (f *chainFlags) head(ctx context.Context, a *app, read func(*chain.State) error) error {
+	client, err := f.dial(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	state, err := client.Head(ctx)
+	if err != nil {
+		return err
+	}
+	return read(state)
+}
+
 // dir is the folder of the wallets.
 func (f *chainFlags) dir() (string, error) {
 	if f.path != "" {

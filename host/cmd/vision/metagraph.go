@@ -36,20 +36,13 @@ func (a *app) metagraphCommand() *cobra.Command {
 		Short: "Show a subnet: who is in it, and what the last epoch made of them",
 		Args:  exactArgs(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := f.dial(c.Context(), a)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			state, err := client.Head(c.Context())
-			if err != nil {
-				return err
-			}
-			g, err := state.Metagraph(c.Context(), f.netuid)
-			if err != nil {
-				return err
-			}
-			return a.printMetagraph(g)
+			return f.head(c.Context(), a, func(s *chain.State) error {
+				g, err := s.Metagraph(c.Context(), f.netuid)
+				if err != nil {
+					return err
+				}
+				return a.printMetagraph(g)
+			})
 		},
 	})
 	f.endpointFlags(c)

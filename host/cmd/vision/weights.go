@@ -281,20 +281,15 @@ func (a *app) planWeights(c *cobra.Command, w *weighing) error {
 	if err != nil {
 		return err
 	}
-	client, err := w.dial(c.Context(), a)
+	return w.head(c.Context(), a, func(s *chain.State) error { return a.showPlan(c.Context(), w, s, key.Public(), weights) })
+}
+
+func (a *app) showPlan(ctx context.Context, w *weighing, s *chain.State, hotkey [32]byte, weights []chain.Weight) error {
+	win, err := s.Window(ctx, w.netuid, w.mechanism, hotkey)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	state, err := client.Head(c.Context())
-	if err != nil {
-		return err
-	}
-	win, err := state.Window(c.Context(), w.netuid, w.mechanism, key.Public())
-	if err != nil {
-		return err
-	}
-	p := planJSON{Block: win.Block, From: win.From, Netuid: w.netuid, Hotkey: wallet.Address(key.Public()), UID: win.UID, Method: win.Method,
+	p := planJSON{Block: win.Block, From: win.From, Netuid: w.netuid, Hotkey: wallet.Address(hotkey), UID: win.UID, Method: win.Method,
 		VersionKey: win.VersionKey, MinWeights: win.Limits.Min, RateLimit: win.RateLimit, LastUpdate: win.LastUpdate, Permit: win.Permit, Tempo: win.Epochs.Tempo,
 		NextEpoch: win.Epochs.First(win.Epochs.At(win.Block) + 1), Weights: weights}
 	err = win.Check(chain.Order{Weights: weights})
@@ -305,12 +300,12 @@ func (a *app) planWeights(c *cobra.Command, w *weighing) error {
 			p.Refusals = append(p.Refusals, refusalJSON{"Weights", err.Error()})
 		}
 	}
-	records, err := chain.ReadJournal(chain.JournalPath(a.journals(), key.Public()))
+	records, err := chain.ReadJournal(chain.JournalPath(a.journals(), hotkey))
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		if r.Open() && r.Genesis == client.Genesis() && r.Netuid == w.netuid {
+		if r.Open() && r.Genesis == s.Runtime.Genesis && r.Netuid == w.netuid {
 			p.Pending++
 		}
 	}
@@ -372,22 +367,18 @@ func (a *app) showWeights(c *cobra.Command, w *weighing) error {
 			return err
 		}
 	}
-	client, err := w.dial(c.Context(), a)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	state, err := client.Head(c.Context())
-	if err != nil {
-		return err
-	}
+	return w.head(c.Context(), a, func(s *chain.State) error { return a.printWeights(c.Context(), w, s, hotkey) })
+}
+
+func (a *app) printWeights(ctx context.Context, w *weighing, s *chain.State, hotkey [32]byte) error {
 	uid := uint16(max(w.uid, 0))
 	if w.uid < 0 {
-		if uid, err = state.UID(c.Context(), w.netuid, hotkey); err != nil {
+		var err error
+		if uid, err = s.UID(ctx, w.netuid, hotkey); err != nil {
 			return err
 		}
 	}
-	weights, err := state.Weights(c.Context(), w.netuid, w.mechanism, uid)
+	weights, err := s.Weights(ctx, w.netuid, w.mechanism, uid)
 	if err != nil {
 		return err
 	}
@@ -395,9 +386,9 @@ func (a *app) showWeights(c *cobra.Command, w *weighing) error {
 		if weights == nil {
 			weights = []chain.Weight{}
 		}
-		return printJSON(os.Stdout, map[string]any{"uid": uid, "weights": weights, "block": state.Number, "netuid": w.netuid})
+		return printJSON(os.Stdout, map[string]any{"uid": uid, "weights": weights, "block": s.Number, "netuid": w.netuid})
 	}
-	fmt.Printf("uid %d of subnet %d at block %d: %d weights\n", uid, w.netuid, state.Number, len(weights))
+	fmt.Printf("uid %d of subnet %d at block %d: %d weights\n", uid, w.netuid, s.Number, len(weights))
 	for _, x := range weights {
 		fmt.Printf("%6d %6d\n", x.UID, x.Value)
 	}
