@@ -364,11 +364,16 @@ func (n *network) stranger(t *testing.T, ctx context.Context) {
 
 func (n *network) tooFast(t *testing.T, ctx context.Context) {
 	n.mayWrite(t)
+	w, err := n.head(t, ctx).Window(ctx, n.netuid, 0, n.validator.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.needs(t, w.Method == chain.Direct, "weights that are set directly")
 	n.needs(t, n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0)), "a rate limit that can be changed")
 	n.sets(t, ctx, chain.Direct)
 	n.needs(t, n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(1000)), "a rate limit that can be changed")
 	defer n.set(t, ctx, "sudo_set_weights_set_rate_limit", uint64(0))
-	_, err := n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights()})
+	_, err = n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights()})
 	refused(t, err, "SettingWeightsTooFast")
 	_, err = n.setter(t, n.validator).Begin(ctx, chain.Order{Netuid: n.netuid, Weights: n.weights(), Unchecked: true})
 	refused(t, err, "SettingWeightsTooFast", "RateLimitExceeded")
