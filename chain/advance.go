@@ -39,6 +39,8 @@ func (s *Setter) Finish(ctx context.Context, records ...*Record) error {
 			switch {
 			case !r.Open():
 				failures = append(failures, err)
+			case transient(ctx, err):
+				return false, err
 			case err != nil && !errors.Is(err, ErrExpired) && !errors.Is(err, ErrInFlight) && !errors.As(err, new(*Refusal)):
 				return true, err
 			} // a reveal that came too early, or got lost, is tried again with a later block
@@ -96,11 +98,16 @@ func (s *Setter) reveal(ctx context.Context, r *Record) error {
 		if err != nil {
 			return err
 		}
-		if equal, err := s.equal(ctx, final, r); err != nil {
+		if final.Number < r.Block { // a node that lies behind has not seen the commit
+			return nil
+		}
+		if equal, err := s.equal(ctx, final, r); errors.As(err, new(*Refusal)) {
+			return s.lost(r, deregistered)
+		} else if err != nil {
 			return err
 		} else if equal {
-			r.Status, r.Block = Set, final.Number
-			return s.save(r)
+			r.Block = final.Number
+			return s.done(r)
 		}
 		if _, held, err = final.pending(ctx, index, s.Key.Public(), *r.Commit, e); err != nil || held {
 			return err // a fork may still bring it back
@@ -129,7 +136,7 @@ func (s *Setter) revealed(ctx context.Context, r *Record) error {
 		return err
 	}
 	due, now := r.Epoch+e.Period, e.At(final.Number)
-	if now < due {
+	if now < due || final.Number < r.Block {
 		s.waiting(r, final.Number, e.First(due))
 		return nil
 	}
@@ -139,15 +146,21 @@ func (s *Setter) revealed(ctx context.Context, r *Record) error {
 	}
 	equal, err := s.equal(ctx, final, r)
 	switch {
+	case errors.As(err, new(*Refusal)):
+		return s.lost(r, deregistered)
 	case err != nil:
 		return err
 	case !waits && equal:
-		r.Status, r.Block = Set, final.Number
-		return s.save(r)
+		r.Block = final.Number
+		return s.done(r)
 	case waits && now == due: // the chain tries again in every block of the epoch, until the beacon's pulse is there
 		return nil
 	case waits:
 		return s.lost(r, fmt.Sprintf("the chain did not get the pulse of round %d in the epoch %d, and so never revealed the commit", r.Round, due))
+	}
+	if s.Journal.later(r) { // whose weights the chain holds instead, for all that it tells
+		r.Status, r.Block = Superseded, final.Number
+		return s.save(r)
 	}
 	return s.lost(r, "the chain revealed the commit and did not set its weights, and does not say why: the permit, the stake, the version key or the weights were refused then")
 }
@@ -172,6 +185,8 @@ func (s *Setter) waits(ctx context.Context, state *State, r *Record) (bool, erro
 	}
 	return false, nil
 }
+
+const deregistered = "the hotkey was deregistered before the reveal"
 
 // ErrLostCommit says that a commit came to nothing.
 var ErrLostCommit = errors.New("the commit came to nothing")

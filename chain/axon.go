@@ -37,11 +37,16 @@ func (c *Client) ServeAxon(ctx context.Context, key Signer, a Announcement) (*In
 	if ip.Is4() {
 		kind = 4
 	}
+	unlock, err := c.lock(ctx, key.Public())
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	x, err := c.Sign(ctx, key, subtensor, "serve_axon", a.Netuid, a.Version, new(big.Int).SetBytes(ip.AsSlice()), want.Port(), kind, protocolTCP, 0, 0)
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.Submit(ctx, key, x)
+	in, err := c.send(ctx, key, x)
 	if err != nil {
 		return in, err
 	}

@@ -69,6 +69,7 @@ type Client struct {
 	runtimes map[version]*Runtime // the last few: one, but for an upgrade
 	graphs   map[graphKey]*Metagraph
 	flights  map[[32]byte]chan struct{} // by hotkey: one extrinsic at a time
+	checked  uint64                     // the connection of which the genesis is known to be ours
 }
 
 // version is a runtime's: what decides how bytes are read.
@@ -155,8 +156,36 @@ func (c *Client) header(ctx context.Context, of Hash) (Header, error) {
 	return *h, nil
 }
 
+// ErrOtherChain says that the endpoint that took over is of another chain.
+var ErrOtherChain = errors.New("the node is of another chain than before")
+
+// sameChain asks a new connection which chain it is of.
+func (c *Client) sameChain(ctx context.Context) error {
+	generation := c.rpc.Generation()
+	c.mu.Lock()
+	known := c.checked == generation
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	genesis, err := c.BlockHash(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if genesis != c.genesis {
+		return fmt.Errorf("%s: %w: it begins with %s, not %s", c.rpc.Endpoint(), ErrOtherChain, genesis, c.genesis)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.checked = generation
+	return nil
+}
+
 // runtime is that of a block, read once for each version.
 func (c *Client) runtime(ctx context.Context, at Hash) (*Runtime, error) {
+	if err := c.sameChain(ctx); err != nil {
+		return nil, err
+	}
 	var v version
 	if err := c.rpc.Call(ctx, &v, "state_getRuntimeVersion", at); err != nil {
 		return nil, err

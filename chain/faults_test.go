@@ -346,3 +346,22 @@ func crash(t *testing.T, f *faulty, dir string, weights []chain.Weight, point ch
 		t.Fatalf("it did not crash: %v", err)
 	}
 }
+
+func TestSetter_tells_commits_that_later_ones_superseded(t *testing.T) {
+	f := goWrong(t, devnet.Options{BlockTime: 50 * time.Millisecond, Tempo: 60, CommitReveal: devnet.V4})
+	if !f.set(t, t.Context(), "sudo_set_weights_set_rate_limit", uint64(0)) {
+		t.Fatal("the rate limit is not 0")
+	}
+	s := f.setter(t, f.validator)
+	var records []*chain.Record
+	for range 2 {
+		r, err := s.Begin(t.Context(), chain.Order{Netuid: 19, Weights: f.weights()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, r)
+	}
+	if err := s.Finish(t.Context(), records...); err != nil || records[0].Status != chain.Superseded || records[1].Status != chain.Set {
+		t.Errorf("%v, %s, %s", err, records[0].Status, records[1].Status)
+	}
+}

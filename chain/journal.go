@@ -33,6 +33,8 @@ const (
 	Revealing Status = "revealing" // the reveal is signed and stored here; whether the chain has it is to be seen
 	Set       Status = "set"       // read back from the chain, and equal
 	Failed    Status = "failed"    // it did not come to be, and will not
+	// Superseded weights were committed, and later ones stand on the chain when it is asked.
+	Superseded Status = "superseded"
 )
 
 // A Record is one intent to set weights: what a reveal takes, and what came of it. It is stored before anything is submitted, so that a crash at any
@@ -60,7 +62,7 @@ type Record struct {
 }
 
 // Open says that something is still to be done.
-func (r *Record) Open() bool { return r.Status != Set && r.Status != Failed }
+func (r *Record) Open() bool { return r.Status != Set && r.Status != Failed && r.Status != Superseded }
 
 // A Journal keeps the Records of one hotkey in a file that only its owner may read, since salts are secret until their reveal.
 type Journal struct {
@@ -147,6 +149,14 @@ func (j *Journal) Pending(genesis Hash, netuid uint16) []*Record {
 		}
 	}
 	return open
+}
+
+// later says whether weights of the same place were committed or set after a record's.
+func (j *Journal) later(r *Record) bool {
+	at := slices.Index(j.records, r)
+	return slices.ContainsFunc(j.records[at+1:], func(o *Record) bool {
+		return o.Genesis == r.Genesis && o.Netuid == r.Netuid && o.Mechanism == r.Mechanism && (o.Status == Committed || o.Status == Set)
+	})
 }
 
 // Save stores a record as it is now, on the disk, before it returns.

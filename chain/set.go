@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/vision19/vision/chain/scale"
@@ -72,11 +73,14 @@ var ErrPending = errors.New("an earlier extrinsic of this hotkey is not settled 
 // Check is what the chain would refuse of an order, as a Refusal under the chain's own name, or what is wrong with its weights. An order without weights
 // only asks whether any may be set.
 func (w *Window) Check(o Order) error {
-	if !w.Open() {
-		errs := make([]error, len(w.Refusals))
-		for i, refusal := range w.Refusals {
-			errs[i] = refusal
+	alone := len(o.Weights) == 1 && o.Weights[0].UID == w.UID // a weight for itself needs neither a permit nor company
+	var errs []error
+	for _, refusal := range w.Refusals {
+		if !alone || refusal.Name != noPermit {
+			errs = append(errs, refusal)
 		}
+	}
+	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	refuse := func(name string) error { return &Refusal{Pallet: subtensor, Name: name, Ahead: true} }
@@ -90,11 +94,18 @@ func (w *Window) Check(o Order) error {
 	case len(o.Weights) == 0:
 		return nil
 	}
-	shares := make([]Share, len(o.Weights))
+	shares, sum, most := make([]Share, len(o.Weights)), 0, 0
 	for i, x := range o.Weights {
 		shares[i] = Share{x.UID, float64(x.Value)}
+		sum, most = sum+int(x.Value), max(most, int(x.Value))
 	}
-	_, err := Quantise(shares, Limits{Neurons: w.Limits.Neurons, Min: w.Limits.Min})
+	limits := Limits{Neurons: w.Limits.Neurons, Min: w.Limits.Min}
+	if alone {
+		limits.Min = 0
+	} else if w.Limits.MaxShare > 0 && most*math.MaxUint16 > int(w.Limits.MaxShare)*sum {
+		return refuse("MaxWeightExceeded")
+	}
+	_, err := Quantise(shares, limits)
 	return err
 }
 
@@ -172,6 +183,11 @@ func (s *Setter) submit(ctx context.Context, r *Record, status Status, call stri
 		args = append([]any{r.Netuid, r.Mechanism}, args[1:]...)
 		call = mechanismCalls[call]
 	}
+	unlock, err := s.Client.lock(ctx, s.Key.Public()) // from the nonce on
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	x, err := s.Client.Sign(ctx, s.Key, subtensor, call, args...)
 	if err != nil {
 		return err
@@ -180,7 +196,7 @@ func (s *Setter) submit(ctx context.Context, r *Record, status Status, call stri
 	if err := s.save(r); err != nil {
 		return err
 	}
-	in, err := s.Client.Submit(ctx, s.Key, x)
+	in, err := s.Client.send(ctx, s.Key, x)
 	return s.settle(ctx, r, in, err)
 }
 
@@ -190,50 +206,68 @@ var mechanismCalls = map[string]string{
 	"commit_timelocked_weights": "commit_timelocked_mechanism_weights",
 }
 
-// settle notes what became of a record's extrinsic.
+// settle notes what became of a record's extrinsic. Until that is stored the record keeps its extrinsic, so that Advance can ask again.
 func (s *Setter) settle(ctx context.Context, r *Record, in *Inclusion, err error) error {
 	var refusal *Refusal
+	commits := r.Status == Submitted && r.Method != Direct
 	switch {
+	case err == nil && commits:
+		return s.committed(ctx, r, in)
 	case err == nil:
 		r.Block = in.Block
-		r.Bytes, r.Terms = nil, nil
-		if r.Status == Submitted && r.Method != Direct {
-			r.Status = Committed
-			return s.committed(ctx, r, in)
-		}
 		return s.readBack(ctx, r, in.BlockHash)
+	case errors.Is(err, ErrOutcome) && commits: // the chain's storage tells whether it holds the commit
+		r.Block = in.Block
+		return s.reopen(r)
+	case errors.Is(err, ErrOutcome):
+		r.Block = in.Block
+		final, e := s.Client.Finalized(ctx)
+		if e != nil {
+			return e
+		}
+		return s.readBack(ctx, r, final.Hash)
 	case errors.As(err, &refusal):
 		if in != nil {
 			r.Block = in.Block
 		}
-		if r.Status == Revealing && tooEarly[refusal.Name] {
-			r.Status, r.Bytes, r.Terms = Committed, nil, nil
-			return errors.Join(err, s.save(r))
+		if r.Status == Revealing && (tooEarly[refusal.Name] || refusal.Early && !gone[refusal.Name]) {
+			return errors.Join(err, s.reopen(r))
 		}
 		return errors.Join(err, s.fail(r, refusal.Error()))
 	case errors.Is(err, ErrExpired), errors.Is(err, ErrReplaced):
 		if r.Status == Revealing { // the commit stands: reveal anew
-			r.Status, r.Bytes, r.Terms = Committed, nil, nil
-			return errors.Join(err, s.save(r))
+			return errors.Join(err, s.reopen(r))
 		}
 		return errors.Join(err, s.fail(r, err.Error()))
 	}
 	return err // it may still be included: the record stays open
 }
 
-// tooEarly are refusals of a reveal whose time is still to come.
-var tooEarly = map[string]bool{"RevealTooEarly": true, "CommitBlockNotInRevealRange": true, "InvalidRevealCommitTempo": true}
+// tooEarly are refusals of a reveal whose time is still to come; gone are those after which there is nothing to reveal. Any other refusal on entry may
+// pass while the epoch lasts: a runtime that changed, a full pool.
+var (
+	tooEarly = map[string]bool{"RevealTooEarly": true, "CommitBlockNotInRevealRange": true, "InvalidRevealCommitTempo": true}
+	gone     = map[string]bool{"CommitNotFound": true, "NoWeightsCommitFound": true, "ExpiredWeightCommit": true, "InvalidRevealCommitHashNotMatch": true}
+)
+
+// reopen makes a record one whose commit waits for its reveal.
+func (s *Setter) reopen(r *Record) error {
+	r.Status, r.Bytes, r.Terms = Committed, nil, nil
+	return s.save(r)
+}
 
 // committed notes to which epoch the chain says that a commit belongs.
 func (s *Setter) committed(ctx context.Context, r *Record, in *Inclusion) error {
 	state, err := s.Client.At(ctx, in.BlockHash)
-	if err == nil {
-		var e Epochs
-		if e, err = state.Epochs(ctx, r.Netuid); err == nil {
-			r.Epoch = e.At(in.Block)
-		}
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, s.save(r))
+	e, err := state.Epochs(ctx, r.Netuid)
+	if err != nil {
+		return err
+	}
+	r.Block, r.Epoch = in.Block, e.At(in.Block)
+	return s.reopen(r)
 }
 
 // ErrNotEqual says that the chain holds other weights than were set.
@@ -252,7 +286,12 @@ func (s *Setter) readBack(ctx context.Context, r *Record, block Hash) error {
 	if !equal {
 		return errors.Join(ErrNotEqual, s.fail(r, ErrNotEqual.Error()))
 	}
-	r.Status = Set
+	return s.done(r)
+}
+
+// done closes a record whose weights the chain holds.
+func (s *Setter) done(r *Record) error {
+	r.Status, r.Bytes, r.Terms = Set, nil, nil
 	return s.save(r)
 }
 

@@ -29,6 +29,8 @@ var (
 	ErrInFlight = errors.New("another extrinsic of this hotkey waits to be included")
 	// ErrReplaced says that another extrinsic of the hotkey was included with the same nonce. Another process uses the hotkey.
 	ErrReplaced = errors.New("another extrinsic of this hotkey was included in its place: another process uses it")
+	// ErrOutcome says that an extrinsic was included so long ago that the node does not know any more what came of it.
+	ErrOutcome = errors.New("it was included, and what came of it is not known any more")
 	// ErrUnsure says that the wait for inclusion was given up. The extrinsic may still be included until its time is past.
 	ErrUnsure = errors.New("it is not known whether the extrinsic will be included")
 )
@@ -105,10 +107,15 @@ func (c *Client) Submit(ctx context.Context, key Signer, x *Signed) (*Inclusion,
 		return nil, err
 	}
 	defer unlock()
+	return c.send(ctx, key, x)
+}
+
+// send is Submit for who holds the hotkey's lock, and has signed under it.
+func (c *Client) send(ctx context.Context, key Signer, x *Signed) (*Inclusion, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	err = c.rpc.Call(ctx, nil, "author_submitExtrinsic", "0x"+hex.EncodeToString(x.Bytes))
+	err := c.rpc.Call(ctx, nil, "author_submitExtrinsic", "0x"+hex.EncodeToString(x.Bytes))
 	var refused *rpc.Error
 	var busy *rpc.BusyError
 	if errors.As(err, &refused) {
@@ -158,9 +165,11 @@ func (c *Client) Await(ctx context.Context, account [32]byte, x *Signed) (*Inclu
 	err := c.follow(ctx, finalizedHeads, func(h Header) (bool, error) {
 		for ; next <= h.Number && next <= x.Terms.Last(); next++ {
 			in, err := c.find(ctx, next, want)
-			if err != nil || in != nil {
-				found = in
-				return true, err
+			if err != nil {
+				return false, err
+			}
+			if found = in; in != nil {
+				return true, nil
 			}
 		}
 		if h.Number > x.Terms.Last() {
@@ -191,10 +200,13 @@ func (c *Client) Await(ctx context.Context, account [32]byte, x *Signed) (*Inclu
 	if err == nil {
 		s, err = s.ran(ctx)
 	}
-	if err != nil {
-		return nil, err
+	var all []Event
+	if err == nil {
+		all, err = s.events(ctx)
 	}
-	all, err := s.events(ctx)
+	if refused := (*rpc.Error)(nil); errors.As(err, &refused) { // ordinary nodes keep the state of the last 256 blocks
+		return found, fmt.Errorf("extrinsic %s in block %d: %w: %w", x.Hash, found.Block, ErrOutcome, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -237,42 +249,62 @@ var (
 // pollEvery is how often a node that cannot push blocks is asked for them; a block takes 12 s on finney, a quarter of one on fast local chains.
 const pollEvery = 250 * time.Millisecond
 
-// follow calls each with the head as it is, and with every new one, until each is done. A lost connection is waited out.
-func (c *Client) follow(ctx context.Context, which heads, each func(Header) (done bool, err error)) error {
-	for {
-		sub, err := c.rpc.Subscribe(ctx, which.subscribe, which.unsubscribe)
-		var refused *rpc.Error
-		switch {
-		case errors.Is(err, rpc.ErrNoSubscriptions), errors.As(err, &refused):
-			return c.poll(ctx, which, each)
-		case errors.Is(err, rpc.ErrLost):
-			continue // Subscribe waits for the next connection, within ctx
-		case err != nil:
-			return err
-		}
-		done, err := c.heads(ctx, sub, each)
-		sub.Close()
-		if done || err != nil && !errors.Is(err, rpc.ErrLost) && !errors.Is(err, rpc.ErrSlow) { // heads that were missed are of no matter
-			return err
-		}
+// transient says that an error is the connection's and passes, so that waiting goes on: nothing of the chain follows from it.
+func transient(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && (errors.Is(err, rpc.ErrLost) || errors.Is(err, rpc.ErrSlow) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, ErrNoBlock) || errors.As(err, new(*rpc.BusyError))) // the next node may lie a block behind
+}
+
+// pause waits before the next try, as long as a busy node asks for.
+func pause(ctx context.Context, err error) {
+	wait := pollEvery
+	if busy := (*rpc.BusyError)(nil); errors.As(err, &busy) {
+		wait = min(max(busy.RetryAfter, time.Second), time.Minute)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
 	}
 }
 
-func (c *Client) heads(ctx context.Context, sub *rpc.Subscription, each func(Header) (bool, error)) (bool, error) {
+// follow calls each with the head as it is, and with every new one, until each is done. What is transient is waited out.
+func (c *Client) follow(ctx context.Context, which heads, each func(Header) (done bool, err error)) error {
+	for {
+		sub, err := c.rpc.Subscribe(ctx, which.subscribe, which.unsubscribe)
+		if err == nil {
+			var done bool
+			done, err = c.heads(ctx, sub, each)
+			sub.Close()
+			if done {
+				return err
+			}
+		} else if !transient(ctx, err) {
+			if errors.Is(err, rpc.ErrNoSubscriptions) || errors.As(err, new(*rpc.Error)) {
+				return c.poll(ctx, which, each)
+			}
+			return err
+		}
+		pause(ctx, err)
+	}
+}
+
+// heads is follow on one subscription; not done when another is to go on.
+func (c *Client) heads(ctx context.Context, sub *rpc.Subscription, each func(Header) (bool, error)) (done bool, err error) {
 	for {
 		select {
 		case <-ctx.Done():
 			return true, ctx.Err()
 		case raw, open := <-sub.C():
 			if !open {
-				return false, sub.Err()
+				err = sub.Err()
+				return !transient(ctx, err), err
 			}
 			var h Header
 			if err := h.UnmarshalJSON(raw); err != nil {
 				return true, err
 			}
 			if done, err := each(h); done || err != nil {
-				return !errors.Is(err, rpc.ErrLost), err
+				return !transient(ctx, err), err
 			}
 		}
 	}
@@ -295,8 +327,10 @@ func (c *Client) poll(ctx context.Context, which heads, each func(Header) (bool,
 				}
 			}
 		}
-		if err != nil && !errors.Is(err, rpc.ErrLost) {
+		if err != nil && !transient(ctx, err) {
 			return err
+		} else if err != nil {
+			pause(ctx, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -21,7 +21,8 @@ type Window struct {
 	VersionKey  uint64 // the least that the subnet takes
 	RateLimit   uint64 // blocks
 	LastUpdate  uint64 // block; 0: never
-	Permit      bool   // or the subnet's owner, who needs none
+	Permit      bool   // or Owner, who needs none
+	Owner       bool   // the subnet's owner, who needs no stake either
 	Stake       uint64 // rao, as the chain weighs it; only where a threshold is set
 	StakeNeeded uint64 // rao
 	Epochs      Epochs
@@ -77,11 +78,11 @@ func (s *State) Window(ctx context.Context, netuid uint16, mechanism uint8, hotk
 			return nil, err
 		}
 	}
-	if w.Stake < w.StakeNeeded {
+	if w.Stake < w.StakeNeeded && !w.Owner {
 		refuse("NotEnoughStakeToSetWeights")
 	}
 	if !w.Permit {
-		refuse("NeuronNoValidatorPermit")
+		refuse(noPermit)
 	}
 	if w.Block+1 < w.From { // what is submitted now is included in the next block at the earliest
 		refuse(map[bool]string{true: "SettingWeightsTooFast", false: "CommittingWeightsTooFast"}[w.Method == Direct])
@@ -89,7 +90,10 @@ func (s *State) Window(ctx context.Context, netuid uint16, mechanism uint8, hotk
 	return w, nil
 }
 
-const subtensor = "SubtensorModule"
+const (
+	subtensor = "SubtensorModule"
+	noPermit  = "NeuronNoValidatorPermit"
+)
 
 // timelockVersion is the commit-reveal version of the timelock that this client speaks.
 const timelockVersion = 4
@@ -187,7 +191,8 @@ func (s *State) readRights(ctx context.Context, w *Window, netuid uint16, hotkey
 	}
 	if owner, err := s.Get(ctx, subtensor, "SubnetOwnerHotkey", netuid); err == nil {
 		b, _ := owner.([]byte)
-		w.Permit = w.Permit || string(b) == string(hotkey[:])
+		w.Owner = string(b) == string(hotkey[:])
+		w.Permit = w.Permit || w.Owner
 	} else if !errors.Is(err, ErrUnknown) {
 		return err
 	}

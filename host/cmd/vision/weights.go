@@ -120,6 +120,15 @@ type setResult struct {
 	Netuid   uint16        `json:"netuid"`
 	Refusals []refusalJSON `json:"refusals"`
 	Error    string        `json:"error,omitempty"`
+	Earlier  []earlierJSON `json:"earlier"` // what came of earlier calls meanwhile
+}
+
+// earlierJSON is a record that an earlier call left open.
+type earlierJSON struct {
+	Status chain.Status `json:"status"`
+	Method chain.Method `json:"method"`
+	Block  uint64       `json:"block"`
+	Reason string       `json:"reason,omitempty"`
 }
 
 func (a *app) setWeights(c *cobra.Command, w *weighing) error {
@@ -143,12 +152,13 @@ func (a *app) setWeights(c *cobra.Command, w *weighing) error {
 	defer client.Close()
 	p := newProgress("waiting for the reveal's epoch, block")
 	defer p.finish()
+	before := journal.Pending(client.Genesis(), o.Netuid)
 	s := &chain.Setter{Client: client, Key: key, Journal: journal, Say: sayRecord, Wait: revealProgress(p)}
 	r, err := w.run(c.Context(), s, o)
-	if c.Context().Err() != nil {
+	if c.Context().Err() != nil && err != nil && (r == nil || r.Open()) {
 		err = errors.Join(errInterrupted, errors.New("`vision weights set --resume` goes on"))
 	}
-	return a.showSet(w, r, err)
+	return a.showSet(w, before, r, err)
 }
 
 // run goes on with what is open, and begins and finishes the order. The record is that of the order, or the last one that was open.
@@ -183,6 +193,9 @@ func sayRecord(r *chain.Record) {
 	if r.Status == chain.Committed {
 		line += fmt.Sprintf(", of epoch %d; the reveal comes in a later one", r.Epoch)
 	}
+	if r.Reason != "" {
+		line += ": " + r.Reason
+	}
 	fmt.Fprintln(os.Stderr, line)
 }
 
@@ -201,10 +214,13 @@ func revealProgress(p *progress) func(r *chain.Record, block, until uint64) {
 	}
 }
 
-func (a *app) showSet(w *weighing, r *chain.Record, err error) error {
+func (a *app) showSet(w *weighing, before []*chain.Record, r *chain.Record, err error) error {
 	out := setResult{Status: chain.Failed, Method: chain.Method(w.method), Netuid: w.netuid, Refusals: refusals(err)}
 	if r != nil {
-		out.Status, out.Method, out.Block, out.ReadBack = r.Status, r.Method, r.Block, r.Status == chain.Set
+		out.Method, out.Block, out.ReadBack = r.Method, r.Block, r.Status == chain.Set
+		if r.Status != "" {
+			out.Status = r.Status
+		}
 		if r.Extrinsic != (chain.Hash{}) {
 			out.Hash = &r.Extrinsic
 		}
@@ -216,6 +232,12 @@ func (a *app) showSet(w *weighing, r *chain.Record, err error) error {
 	}
 	if out.Refusals == nil {
 		out.Refusals = []refusalJSON{}
+	}
+	out.Earlier = []earlierJSON{}
+	for _, x := range before {
+		if x != r {
+			out.Earlier = append(out.Earlier, earlierJSON{x.Status, x.Method, x.Block, x.Reason})
+		}
 	}
 	if a.json {
 		if e := printJSON(os.Stdout, out); e != nil {
@@ -277,11 +299,11 @@ func (a *app) planWeights(c *cobra.Command, w *weighing) error {
 			return err
 		}
 	}
-	key, err := w.open()
+	hotkey, err := w.public()
 	if err != nil {
 		return err
 	}
-	return w.head(c.Context(), a, func(s *chain.State) error { return a.showPlan(c.Context(), w, s, key.Public(), weights) })
+	return w.head(c.Context(), a, func(s *chain.State) error { return a.showPlan(c.Context(), w, s, hotkey, weights) })
 }
 
 func (a *app) showPlan(ctx context.Context, w *weighing, s *chain.State, hotkey [32]byte, weights []chain.Weight) error {
