@@ -365,3 +365,54 @@ func TestSetter_tells_commits_that_later_ones_superseded(t *testing.T) {
 		t.Errorf("%v, %s, %s", err, records[0].Status, records[1].Status)
 	}
 }
+
+func TestWatch_tells_of_a_place_that_changed_hands(t *testing.T) {
+	f := goWrong(t, devnet.Options{})
+	f.blocks(t, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	told := make(chan []chain.Change, 2)
+	ended := make(chan error, 1)
+	stop := errors.New("seen")
+	go func() {
+		ended <- f.client.Watch(ctx, 19, func(now *chain.Metagraph, changes []chain.Change) error {
+			told <- changes
+			if changes == nil {
+				return nil
+			}
+			return stop
+		})
+	}()
+	if first := <-told; first != nil {
+		t.Fatalf("first there were changes: %v", first)
+	}
+	newcomer := mustURI("//Bob//hot").Public()
+	done := make(chan error, 1)
+	go func() {
+		done <- f.submit(context.WithoutCancel(ctx), mustURI("//Alice"), "SubtensorModule", "burned_register", uint16(19), newcomer)
+	}()
+	f.pending(t, 1)
+	f.blocks(t, 5)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	changes := <-told
+	if len(changes) != 1 || changes[0].UID != 4 || changes[0].New != newcomer || changes[0].Old != [32]byte{} {
+		t.Errorf("%+v", changes)
+	}
+	if err := <-ended; !errors.Is(err, stop) {
+		t.Error(err)
+	}
+}
+
+func TestHyperparameters_are_those_of_the_subnet(t *testing.T) {
+	f := goWrong(t, devnet.Options{Tempo: 33})
+	f.blocks(t, 1)
+	h, err := f.head(t, t.Context()).Hyperparameters(t.Context(), 19)
+	if err != nil || h.Get("tempo") != uint64(33) || h.Get("weights_version") == nil && h.Get("weights_version_key") == nil {
+		t.Errorf("%v, %v", h, err)
+	}
+	if _, err := f.head(t, t.Context()).Hyperparameters(t.Context(), 77); !errors.Is(err, chain.ErrNoSubnet) {
+		t.Errorf("of a subnet that there is not: %v", err)
+	}
+}

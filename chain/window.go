@@ -142,20 +142,34 @@ func (s *State) Epochs(ctx context.Context, netuid uint16) (Epochs, error) {
 		return e, err
 	}
 	e.Dynamic = true
-	last, err := s.number(ctx, subtensor, "LastEpochBlock", netuid)
-	if err != nil {
+	if e.Next, err = s.nextEpoch(ctx, netuid, e.Tempo); err != nil {
 		return e, err
-	}
-	pending, err := s.numberOr(ctx, 0, subtensor, "PendingEpochAt", netuid)
-	if err != nil {
-		return e, err
-	}
-	e.Next = last + e.Tempo
-	if pending > 0 {
-		e.Next = min(e.Next, pending)
 	}
 	e.Next = max(e.Next, s.Number+1) // an epoch that was put off
 	return e, nil
+}
+
+// nextEpoch asks the runtime at which block the next epoch begins, or reckons as it does where it tells no types of its APIs.
+func (s *State) nextEpoch(ctx context.Context, netuid uint16, tempo uint64) (uint64, error) {
+	v, err := s.Call(ctx, "SubnetInfoRuntimeApi", "get_next_epoch_start_block", netuid)
+	if next, ok := v.(uint64); ok && err == nil {
+		return next, nil
+	}
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return 0, err
+	}
+	last, err := s.number(ctx, subtensor, "LastEpochBlock", netuid)
+	if err != nil {
+		return 0, err
+	}
+	pending, err := s.numberOr(ctx, 0, subtensor, "PendingEpochAt", netuid)
+	if err != nil {
+		return 0, err
+	}
+	if pending > 0 {
+		return min(last+tempo, pending), nil
+	}
+	return last + tempo, nil
 }
 
 // readLimits reads what the subnet asks of weights.

@@ -8,6 +8,7 @@ import os
 import queue
 import tempfile
 import threading
+import time
 import unittest
 from collections.abc import Callable, Iterator
 
@@ -107,6 +108,13 @@ class Host:
 
     def health(self) -> pb.HealthResponse:
         return self.call("Health", pb.HealthRequest(), pb.HealthResponse)
+
+    def until_active(self, *names: str) -> None:
+        """Waits until these requests, and no others, run or wait."""
+        deadline = time.monotonic() + LIMIT
+        while list(self.health().active) != list(names):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{list(self.health().active)} are active, not {names}")
 
     def drain(self, timeout: float = LIMIT) -> None:
         self.call("Drain", pb.DrainRequest(), pb.DrainResponse, timeout)

@@ -206,6 +206,7 @@ class Concurrency(unittest.TestCase):
         for name in "ab":
             host.start(name)
         gate.wait()
+        host.until_active("a", "b")
         host.shutdown()
         self.assertEqual(endpoint.closed, 1)
         for name in "ab":
@@ -217,6 +218,7 @@ class Concurrency(unittest.TestCase):
         for name in "ab":
             host.start(name)
         gate.wait()
+        host.until_active("a", "b")
         host.stream.cancel()
         host.drain()
         self.assertEqual(list(host.health().active), [])
