@@ -20,7 +20,7 @@ type node struct {
 	*httptest.Server
 	end     chan struct{}
 	seen    atomic.Int64 // connections
-	asked   atomic.Int64 // messages
+	stopped atomic.Int64 // test_unsubscribe calls
 	submits atomic.Int64
 	hung    atomic.Int64 // test_hang calls
 	status  atomic.Int64 // HTTP status of everything, 0: serve
@@ -97,7 +97,6 @@ func (n *node) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *node) answer(b []byte) []string {
-	n.asked.Add(1)
 	var q struct {
 		ID     uint64            `json:"id"`
 		Method string            `json:"method"`
@@ -129,6 +128,8 @@ func (n *node) answer(b []byte) []string {
 			out = append(out, fmt.Sprintf(`{"jsonrpc":"2.0","method":"x","params":{"subscription":7,"result":%d}}`, i))
 		}
 		return out
+	case q.Method == "test_unsubscribe":
+		n.stopped.Add(1)
 	case q.Method == "test_hang":
 		n.hung.Add(1)
 		return nil
