@@ -138,15 +138,10 @@ func (h *Header) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// header reads a block's header, of the best block for the zero hash.
+// header reads a block's header.
 func (c *Client) header(ctx context.Context, of Hash) (Header, error) {
 	var h *Header
-	var err error
-	if of == (Hash{}) {
-		err = c.rpc.Call(ctx, &h, "chain_getHeader")
-	} else {
-		err = c.rpc.Call(ctx, &h, "chain_getHeader", of)
-	}
+	err := c.rpc.Call(ctx, &h, "chain_getHeader", of)
 	if err == nil && h == nil {
 		err = fmt.Errorf("block %s: %w", of, ErrNoBlock)
 	}

@@ -26,7 +26,7 @@ const (
 // Status is how far a Record has come.
 type Status string
 
-// The statuses. Signed and Committed are open: something is still to be done or seen.
+// The statuses. Submitted, Committed and Revealing are open: something is still to be done or seen.
 const (
 	Submitted Status = "signed"    // signed and stored here; whether the chain has it is to be seen
 	Committed Status = "committed" // the chain holds the commit; the reveal is to come
@@ -86,7 +86,7 @@ func OpenJournal(dir string, hotkey [32]byte) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, wallet.Address(hotkey)+".json")
+	path := JournalPath(dir, hotkey)
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("the journal %s: %w", path, err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vision19/vision/chain/scale"
+	"github.com/vision19/vision/chain/tlock"
 	"github.com/vision19/vision/chain/wallet"
 )
 
@@ -35,7 +36,7 @@ type Setter struct {
 
 // Begin submits an order: the weights themselves, or a commit to them, whose record Advance moves on. A refusal is an error, and the record is Failed; one that
 // was seen ahead is not stored.
-// Records of the subnet that are open come first: while there are any, Begin is ErrPending.
+// While the extrinsic of an earlier order may still be included, Begin is ErrPending; commits that only wait for their reveal do not stand in its way.
 func (s *Setter) Begin(ctx context.Context, o Order) (*Record, error) {
 	if open := s.Journal.Pending(s.Client.genesis, o.Netuid); slices.ContainsFunc(open, func(r *Record) bool { return r.Mechanism == o.Mechanism && r.Status != Committed }) {
 		return nil, ErrPending
@@ -138,9 +139,6 @@ func (s *Setter) prepare(ctx context.Context, state *State, w *Window, r *Record
 	return "", nil, fmt.Errorf("method %q, where auto, direct, v2 and v4 are right", r.Method)
 }
 
-// maxSealed is how large a timelocked commit may be (MAX_CRV3_COMMIT_SIZE_BYTES), which the metadata does not tell.
-const maxSealed = 5000
-
 // nearEpoch is how close to an epoch's end a commit is not begun: it might be included in the next one, and would then be open an epoch early.
 const nearEpoch = 2
 
@@ -170,8 +168,8 @@ func (s *Setter) seal(ctx context.Context, state *State, w *Window, r *Record) (
 	r.Epoch = w.Epochs.At(state.Number + 1)
 	r.Round = w.Epochs.RevealRound(beacon, state.Number+1, now, state.blockTime())
 	sealed, err := beacon.Encrypt(rand.Reader, r.Round, TimelockPayload(s.Key.Public(), r.Weights, r.VersionKey))
-	if err == nil && len(sealed) > maxSealed {
-		err = fmt.Errorf("%d weights make a commit of %d bytes, where the chain takes %d: fewer weights are right", len(r.Weights), len(sealed), maxSealed)
+	if errors.Is(err, tlock.ErrTooLong) {
+		err = fmt.Errorf("%d weights are more than a commit holds: %w", len(r.Weights), err)
 	}
 	return sealed, err
 }
