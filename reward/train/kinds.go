@@ -32,13 +32,13 @@ const reference = "reference"
 // renderings is what is rendered of every request. What cheats make of finished pictures is in derive.go.
 var renderings = []rendering{
 	{reference, true, "reference", same},
-	{"fp16", true, "fp16", same},      // half precision between the graphs
-	{"half", true, "half", same},      // half precision within them, operation by operation
-	{"plain", true, "plain", same},    // two threads, no graph optimisation
-	{"int8", false, "int8", oneIn(5)}, // neither honest nor a cheat: reported
+	{"fp16", true, "fp16", same},            // half precision between the graphs
+	{"half", true, "half", same},            // half precision within them, operation by operation
+	{"plain", true, "plain", same},          // two threads, no graph optimisation
+	{"int8", false, "int8", oneIn(5, same)}, // neither honest nor a cheat: reported
 	{"other-checkpoint", false, "merged", same},
 	{"half-steps", false, "reference", steps(0.5)},
-	{"three-quarter-steps", false, "reference", steps(0.75)},
+	{"three-quarter-steps", false, "reference", oneIn(5, steps(0.75))}, // reported
 	{"other-guidance", false, "reference", with("guidance_scale", func(rng *rand.Rand, old any) any {
 		if rng.IntN(2) == 0 {
 			return 1.0 // without guidance a step costs half
@@ -46,21 +46,20 @@ var renderings = []rendering{
 		return old.(float64) * pick(rng, 0.5, 1.8)
 	})},
 	{"other-seed", false, "reference", with("seed", func(rng *rand.Rand, _ any) any { return int64(rng.Uint32()) })},
-	{"other-prompt", false, "reference", with("prompt", func(rng *rand.Rand, old any) any {
-		for {
-			if p := prompt(rng); p != old {
-				return p
-			}
-		}
-	})},
+	{"other-prompt", false, "reference", otherPrompt},
 	{"low-res", false, "reference", lowRes},
 }
 
 func same(_ *rand.Rand, r request) (request, bool) { return r, true }
 
-// oneIn renders only so many requests.
-func oneIn(n int) func(*rand.Rand, request) (request, bool) {
-	return func(_ *rand.Rand, r request) (request, bool) { return r, r.Number%n == 0 }
+// oneIn renders only one in so many requests.
+func oneIn(n int, change func(*rand.Rand, request) (request, bool)) func(*rand.Rand, request) (request, bool) {
+	return func(rng *rand.Rand, r request) (request, bool) {
+		if r.Number%n != 0 {
+			return r, false
+		}
+		return change(rng, r)
+	}
 }
 
 // with is the request with another value of one parameter.
@@ -74,7 +73,15 @@ func with(name string, change func(rng *rand.Rand, old any) any) func(*rand.Rand
 
 // steps is the request with fewer denoising steps.
 func steps(share float64) func(*rand.Rand, request) (request, bool) {
-	return with("steps", func(_ *rand.Rand, old any) any { return int64(math.Max(1, math.Floor(float64(old.(int64))*share))) })
+	return with("steps", func(_ *rand.Rand, old any) any { return math.Max(1, math.Floor(old.(float64)*share)) })
+}
+
+// otherPrompt is the request with the prompt of the next.
+func otherPrompt(_ *rand.Rand, r request) (request, bool) {
+	before := r.Parameters["prompt"]
+	r.Parameters = maps.Clone(r.Parameters)
+	r.Parameters["prompt"] = r.other
+	return r, r.other != before
 }
 
 // lowRes is the request at half the size; what must be left unchanged of an input cannot be served so.
@@ -86,7 +93,7 @@ func lowRes(_ *rand.Rand, r request) (request, bool) {
 	r.Parameters, r.Images = maps.Clone(r.Parameters), maps.Clone(r.Images)
 	for _, name := range []string{"width", "height"} {
 		if v, ok := r.Parameters[name]; ok {
-			r.Parameters[name] = max(64, v.(int64)/16*8)
+			r.Parameters[name] = max(64, math.Floor(v.(float64)/16)*8)
 		}
 	}
 	for name, p := range r.Images {

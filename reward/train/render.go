@@ -163,9 +163,12 @@ func (o options) folder(r request) string {
 	return filepath.Join(o.work, "renders", r.Endpoint, fmt.Sprintf("%05d", r.Number))
 }
 
-// render renders every request in every way, those of text-to-image first: the others begin with its pictures. What lies there already stays.
+// render renders every request in every way. What lies there already stays.
 func render(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.work, 0o755); err != nil {
+		return err
+	}
+	if err := synthesise(ctx, o); err != nil {
 		return err
 	}
 	h, err := startHost(ctx, o)
@@ -174,15 +177,8 @@ func render(ctx context.Context, o options) error {
 	}
 	defer h.stop()
 	all := split(o.requests)
-	first := 0
-	for first < len(all) && all[first].Endpoint == all[0].Endpoint {
-		first++
-	}
 	done := newProgress("render", len(all))
-	if err := each(ctx, o.workers, all[:first], func(r request) error { return renderOne(ctx, o, h, r, done) }); err != nil {
-		return err
-	}
-	return each(ctx, o.workers, all[first:], func(r request) error { return renderOne(ctx, o, h, r, done) })
+	return each(ctx, o.workers, all, func(r request) error { return renderOne(ctx, o, h, r, done) })
 }
 
 func renderOne(ctx context.Context, o options, h *host, r request, done *progress) error {
@@ -191,7 +187,7 @@ func renderOne(ctx context.Context, o options, h *host, r request, done *progres
 	if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
 		return nil
 	}
-	r, err := r.fill(o, func(n int) (imaging.Pixels, error) { return painted(o, n) })
+	r, err := r.fill(o)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 
 	"github.com/vision19/vision/sdk/imaging"
 )
@@ -13,11 +19,12 @@ import (
 type request struct {
 	Endpoint   string                    `json:"endpoint"`
 	Number     int                       `json:"number"`
-	Parameters map[string]any            `json:"parameters"`
-	Images     map[string]imaging.Pixels `json:"-"` // inputs by name
+	Parameters map[string]any            `json:"parameters"` // numbers are float64
+	Images     map[string]imaging.Pixels `json:"-"`          // inputs by name
+	other      string                    // the prompt of another request
 }
 
-// share is how many of the requests go to an endpoint: half paint from nothing, the rest begin with a picture.
+// shares are how many of the requests go to an endpoint: half paint from nothing, the rest begin with a picture.
 var shares = []struct {
 	endpoint string
 	tenths   float64
@@ -44,107 +51,70 @@ func randomness(o options, r request, purpose string) *rand.Rand {
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
 
-// The words of the world that the bundled models have learned, and words that they have not.
-var (
-	colours   = []string{"red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "white", "black", "gray"}
-	shapes    = []string{"circle", "square", "triangle", "star", "ring", "heart", "cross", "diamond"}
-	positions = []string{"", "", "", " at the top left", " at the top", " at the bottom right", " on the left", " on the right", " at the bottom"}
-	sizes     = []string{"", "", "small ", "large "}
-	scenes    = []string{"a quiet harbour at dawn", "an old tree in the fog", "two cats asleep on a sofa", "a street market in the rain",
-		"a mountain lake with a wooden boat", "a portrait of a clockmaker", "red bicycles along a canal", "a bowl of oranges on a table"}
-)
-
-// prompt draws a text; no bundled model paints a black star, so that none is asked for.
-func prompt(rng *rand.Rand) string {
-	object := func() string {
-		for {
-			s := pick(rng, sizes...) + pick(rng, colours...) + " " + pick(rng, shapes...)
-			if !strings.HasSuffix(s, "black star") {
-				return s
+// synthesise has `vision synth` make up what a validator sends to each endpoint, and one request more, whose prompt is another one for the last.
+func synthesise(ctx context.Context, o options) error {
+	for i, s := range shares {
+		count, seed := 1, o.seed<<8+uint64(i)
+		for _, r := range split(o.requests) {
+			if r.Endpoint == s.endpoint {
+				count++
 			}
 		}
+		c := exec.CommandContext(ctx, "bin/vision", "synth", "--seed", strconv.FormatUint(seed, 10), "--count", strconv.Itoa(count), "--out", o.bodies(s.endpoint), s.endpoint)
+		c.Stderr = os.Stderr
+		if err := c.Run(); err != nil {
+			return fmt.Errorf("bin/vision synth %s: %w; `make` builds it", s.endpoint, err)
+		}
 	}
-	ground := pick(rng, colours...)
-	switch rng.IntN(10) {
-	case 0:
-		return pick(rng, scenes...) + pick(rng, "", ", in "+ground, ", "+ground+" and "+pick(rng, colours...))
-	case 1, 2:
-		return fmt.Sprintf("a %s %s a %s on a %s background", object(), pick(rng, "above", "below", "left of", "right of"), object(), ground)
-	case 3:
-		return fmt.Sprintf("a %s%s on a gradient from %s to %s", object(), pick(rng, positions...), ground, pick(rng, colours...))
-	}
-	return fmt.Sprintf("a %s%s on a %s background", object(), pick(rng, positions...), ground)
+	return nil
 }
 
-// side draws one side of a picture, in px.
-func side(rng *rand.Rand) int { return pick(rng, 64, 64, 72, 80, 96, 128) }
+// bodies is where the requests to an endpoint lie.
+func (o options) bodies(endpoint string) string { return filepath.Join(o.work, "requests", endpoint) }
 
-// fill draws a request. Pictures to begin with come from painted, an earlier result of text-to-image.
-func (r request) fill(o options, painted func(number int) (imaging.Pixels, error)) (request, error) {
-	rng := randomness(o, r, "request")
-	r.Parameters = map[string]any{
-		"prompt": prompt(rng), "seed": int64(rng.Uint32()), "steps": int64(6 + rng.IntN(9)), "guidance_scale": math.Round(20+50*rng.Float64()) / 10,
+// body reads one of the requests that were made up.
+func body(o options, r request) (map[string]any, error) {
+	data, err := os.ReadFile(filepath.Join(o.bodies(r.Endpoint), fmt.Sprintf("%03d.json", r.Number+1)))
+	if err != nil {
+		return nil, err
 	}
-	if rng.IntN(4) == 0 {
-		r.Parameters["negative_prompt"] = pick(rng, colours...) + " " + pick(rng, shapes...)
-	}
-	r.Images = map[string]imaging.Pixels{}
-	if r.Endpoint == "text-to-image" {
-		r.Parameters["width"], r.Parameters["height"] = int64(side(rng)), int64(side(rng))
-		return r, nil
-	}
-	image, err := painted(rng.IntN(1 << 30))
+	var out map[string]any
+	return out, json.Unmarshal(data, &out)
+}
+
+// fill reads a request and the prompt of the next. Its pictures are made smaller, so that rendering takes an hour and not four.
+func (r request) fill(o options) (request, error) {
+	next, err := body(o, request{Endpoint: r.Endpoint, Number: r.Number + 1})
 	if err != nil {
 		return r, err
 	}
-	switch r.Endpoint {
-	case "image-to-image":
-		r.Parameters["image_strength"] = math.Round(rng.Float64()*60) / 100
-	case "inpaint": // not on a plain ground: painted over in its own colour, every answer would look the same
-		image = scenery(rng, image.Width, image.Height)
-		r.Images["mask"] = mask(rng, image.Width, image.Height)
-	case "scribble":
-		image = imaging.Outline(image)
-		r.Parameters["control_strength"] = pick(rng, 0.8, 1.0, 1.2)
-	case "uncrop":
-		for _, name := range []string{"left", "right", "top", "bottom"} {
-			r.Parameters[name] = int64(8 * rng.IntN(5))
-		}
-		r.Parameters[pick(rng, "left", "right", "top", "bottom")] = int64(16 + 8*rng.IntN(5))
+	r.other, _ = next["prompt"].(string)
+	if r.Parameters, err = body(o, r); err != nil {
+		return r, err
 	}
-	r.Images["image"] = image
+	r.Images = map[string]imaging.Pixels{}
+	for _, name := range []string{"image", "mask"} {
+		text, ok := r.Parameters[name].(string)
+		if !ok {
+			continue
+		}
+		delete(r.Parameters, name)
+		data, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return r, err
+		}
+		p, err := imaging.Read(data, imaging.MaxSide*64)
+		if err != nil {
+			return r, err
+		}
+		filter := imaging.Lanczos
+		if name == "mask" { // which has no gray
+			filter = imaging.Nearest
+		}
+		r.Images[name] = p.Resize(smaller(p.Width), smaller(p.Height), filter)
+	}
 	return r, nil
 }
 
-// scenery is a gradient with stripes and grain, as little like what is painted into it as a photo.
-func scenery(rng *rand.Rand, width, height int) imaging.Pixels {
-	p := imaging.Flat(width, height, 0, 0, 0)
-	var from, to, stripe [3]float64
-	for c := range 3 {
-		from[c], to[c], stripe[c] = 255*rng.Float64(), 255*rng.Float64(), 60*rng.Float64()
-	}
-	u, v, period := rng.Float64(), rng.Float64(), 6+20*rng.Float64()
-	for i := range p.Pix {
-		x, y, c := float64(i/3%width), float64(i/3/width), i%3
-		t := (u*x/float64(width) + v*y/float64(height)) / 2
-		p.Pix[i] = byte(max(0, min(255, from[c]+(to[c]-from[c])*t+stripe[c]*math.Sin((u*x-v*y)/period)+16*(rng.Float64()-.5))))
-	}
-	return p
-}
-
-// mask is white where a disc or a box lies.
-func mask(rng *rand.Rand, width, height int) imaging.Pixels {
-	m := imaging.Flat(width, height, 0)
-	round := rng.IntN(2) == 0
-	w, h := width/4+rng.IntN(width/3), height/4+rng.IntN(height/3)
-	x0, y0 := rng.IntN(width-w), rng.IntN(height-h)
-	for y := range h {
-		for x := range w {
-			dx, dy := (float64(x)+.5)/float64(w)*2-1, (float64(y)+.5)/float64(h)*2-1
-			if !round || dx*dx+dy*dy < 1 {
-				m.Pix[(y0+y)*width+x0+x] = 255
-			}
-		}
-	}
-	return m
-}
+// smaller is half a side, 64 to 128 px.
+func smaller(side int) int { return max(64, min(128, side/2)) }
