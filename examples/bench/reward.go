@@ -75,7 +75,7 @@ func compareFiles(model *compare.Model, files [2][]byte) (float64, error) {
 			return 0, err
 		}
 	}
-	v, err := model.Compare(pictures[0], pictures[1])
+	v, err := model.Compare(pictures[0], pictures[1], 1)
 	return v.Probability, err
 }
 

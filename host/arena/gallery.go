@@ -147,6 +147,10 @@ func (p Painter) look(ctx context.Context, g *Gallery, r sdk.Request, truth, cac
 	if err != nil {
 		return err
 	}
+	painted, err := compare.Painted(p.Description, r)
+	if err != nil {
+		return err
+	}
 	var compared []*compare.Picture
 	for i, q := range pictures {
 		c, err := compare.NewPicture(q, vectors[i])
@@ -156,7 +160,7 @@ func (p Painter) look(ctx context.Context, g *Gallery, r sdk.Request, truth, cac
 		compared = append(compared, c)
 	}
 	for i, kind := range kinds[1:] {
-		v, err := p.Model.Compare(compared[0], compared[i+1])
+		v, err := p.Model.Compare(compared[0], compared[i+1], painted)
 		if err != nil {
 			return err
 		}

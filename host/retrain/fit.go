@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vision19/vision/reward/compare"
 	"github.com/vision19/vision/reward/gbdt"
 	"github.com/vision19/vision/reward/rows"
 )
@@ -28,7 +29,7 @@ const DefaultPython = "/usr/bin/python3"
 var ErrPython = errors.New("training needs Python with XGBoost and NumPy: apt-get install python3-xgboost python3-numpy")
 
 // fit has XGBoost learn from rows that are not held out. It returns the trees in XGBoost's JSON, and tau.
-func fit(ctx context.Context, python string, all []rows.Row, weights map[string]float64, progress func(string)) (trees []byte, tau float64, err error) {
+func fit(ctx context.Context, python string, kind compare.Kind, all []rows.Row, weights map[string]float64, progress func(string)) (trees []byte, tau float64, err error) {
 	if out, err := exec.CommandContext(ctx, python, "-I", "-c", "import numpy, xgboost").CombinedOutput(); err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		return nil, 0, errors.Join(ctx.Err(), fmt.Errorf("%w (%w: %s)", ErrPython, err, lines[len(lines)-1]))
@@ -40,7 +41,7 @@ func fit(ctx context.Context, python string, all []rows.Row, weights map[string]
 	defer os.RemoveAll(dir)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	var header, data bytes.Buffer
-	err = rows.Write(&header, &data, all, weights)
+	err = rows.Write(&header, &data, kind, all, weights)
 	for name, content := range map[string][]byte{"fit.py": fitScript, "rows.json": header.Bytes(), "rows.f32": data.Bytes()} {
 		err = errors.Join(err, os.WriteFile(path(name), content, 0o600))
 	}

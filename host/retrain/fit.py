@@ -2,7 +2,8 @@
 """Has XGBoost learn which pairs are the same: python3 fit.py ROWS.json MODEL.json
 
 ROWS.f32 has the rows. Trains on those whose prompt is not held out and whose kind is not held out either. Trees may only fall as a difference grows
-(monotone constraints): more of a difference never makes two pictures more alike, which the original's model does not hold.
+(monotone constraints): more of a difference never makes two pictures more alike, which the original's model does not hold. They may only rise with the
+share that was painted.
 """
 import json
 import pathlib
@@ -14,28 +15,32 @@ import xgboost as xgb
 CHEAT, HONEST, REPORTED = 0, 1, 2
 HEAD = 4  # request, held out, kind, label
 ROUNDS, FOLDS = 250, 3
+APART = 0.3  # the weight of honest kinds that are counted apart
+RISING = ["painted"]  # what is no difference
 PARAMETERS = {
     "objective": "binary:logistic", "tree_method": "hist", "max_depth": 6, "eta": 0.08, "subsample": 0.8, "colsample_bytree": 0.7,
-    "min_child_weight": 5, "lambda": 1.0, "seed": 1, "nthread": 1, "verbosity": 1,
+    "lambda": 1.0, "seed": 1, "nthread": 1, "verbosity": 1,
 }
 
 
-def weighted(x, y, w, rng):
+def weighted(x, y, w, names, rng):
     """What is trained on: whole rows, half as heavy those of hosts without CLIP, and lightly claims, which have hashes and CLIP alone and would
     teach that hashes say it all. Both labels weigh the same."""
     without, claims = x.copy(), x.copy()
-    without[:, -1] = np.nan
-    claims[:, 4:-1] = np.nan
+    without[:, names.index("clip")] = np.nan
+    claims[:, [i for i, name in enumerate(names) if i >= 4 and name not in ("painted", "clip")]] = np.nan
     some = rng.random(len(x)) < 0.3
     x, y, w = np.concatenate([x, without, claims[some]]), np.concatenate([y, y, y[some]]), np.concatenate([w, w / 2, w[some] / 6])
     return x, y, w * np.where(y == HONEST, 0.5 / (w[y == HONEST].sum() / w.sum()), 0.5 / (w[y == CHEAT].sum() / w.sum()))
 
 
-def train(x, y, w, names, rng):
-    x, y, weight = weighted(x, y, w, rng)
+def train(x, y, w, request, names, rng):
+    """Leaves need as much weight as the pairs of one request have, so that none is made for a single request."""
+    x, y, weight = weighted(x, y, w, names, rng)
+    leaf = weight.sum() / len(np.unique(request))
     data = xgb.DMatrix(x, label=y, weight=weight, missing=np.nan, feature_names=names)
-    constraints = "(" + ",".join(["-1"] * len(names)) + ")"
-    return xgb.train({**PARAMETERS, "monotone_constraints": constraints}, data, num_boost_round=ROUNDS)
+    constraints = "(" + ",".join("1" if name in RISING else "-1" for name in names) + ")"
+    return xgb.train({**PARAMETERS, "min_child_weight": leaf, "monotone_constraints": constraints}, data, num_boost_round=ROUNDS)
 
 
 def margins(model, x, names):
@@ -43,18 +48,25 @@ def margins(model, x, names):
 
 
 def threshold(x, y, w, kinds, request, about, rng):
-    """tau, from predictions of models that have not seen the request: halfway, in log odds, between what honest pairs nearly always exceed
-    and what the nearest cheats nearly never do."""
+    """tau in log odds, from predictions of models that have not seen the request: where the worst of the error rates that have a bar, as a share of its
+    bar, is least. Of all such places, the middle."""
     out = np.zeros(len(x))
     for fold in range(FOLDS):
         mine = request.astype(int) % FOLDS == fold
-        out[mine] = margins(train(x[~mine], y[~mine], w[~mine], about["features"], rng), x[mine], about["features"])
-    counted = (y == HONEST) & ~np.isin(kinds, [i for i, k in enumerate(about["kinds"]) if k in about.get("apart", [])])
-    low = np.quantile(out[counted if counted.any() else y == HONEST], 0.0003)
-    near = [np.quantile(out[(y == CHEAT) & (kinds == k)], 0.998) for k in np.unique(kinds[y == CHEAT])]
-    middle = (low + max(near)) / 2
-    print(f"fit: honest margins exceed {low:.2f}, cheats' stay below {max(near):.2f}", file=sys.stderr)
-    return 1 / (1 + np.exp(-min(middle, low)))
+        out[mine] = margins(train(x[~mine], y[~mine], w[~mine], request[~mine], about["features"], rng), x[mine], about["features"])
+    number = {name: i for i, name in enumerate(about["kinds"])}
+    counted = (y == HONEST) & ~np.isin(kinds, [number[k] for k in about["apart"] if k in number])
+    places = np.unique(out)
+    places = np.concatenate([places[:1] - 1, (places[1:] + places[:-1]) / 2, places[-1:] + 1])
+    worst = np.zeros(len(places))
+    for name, bar in about["bars"].items():
+        mine = np.sort(out[counted if name == "honest" else (y == CHEAT) & (kinds == number.get(name, -1))])
+        below = np.searchsorted(mine, places)  # those that are told to be different
+        if len(mine):
+            worst = np.maximum(worst, (below if name == "honest" else len(mine) - below) / len(mine) / bar)
+    best = places[worst == worst.min()]
+    print(f"fit: the worst error is {worst.min():.2f} of its bar, from {best[0]:.2f} to {best[-1]:.2f}", file=sys.stderr)
+    return 1 / (1 + np.exp(-(best[0] + best[-1]) / 2))
 
 
 def main(rows, target):
@@ -64,12 +76,12 @@ def main(rows, target):
     seen = data[(data[:, 1] == 0) & (data[:, 3] != REPORTED) & ~np.isin(data[:, 2], unseen)]
     request, kinds, y, x = seen[:, 0], seen[:, 2], seen[:, 3], seen[:, HEAD:]
     weights = about.get("weights", {})
-    w = np.array([weights.get(k, 1.0) for k in about["kinds"]])[kinds.astype(int)]
+    w = np.array([weights.get(k, APART if k in about["apart"] else 1.0) for k in about["kinds"]])[kinds.astype(int)]
     if not (y == HONEST).any() or not (y == CHEAT).any():
         raise SystemExit("fit: there must be honest pairs and cheats to learn from")
     print(f"fit: {len(seen)} pairs, {int((y == HONEST).sum())} of them honest", file=sys.stderr)
     tau = threshold(x, y, w, kinds, request, about, np.random.default_rng(1))
-    model = train(x, y, w, about["features"], np.random.default_rng(2))
+    model = train(x, y, w, request, about["features"], np.random.default_rng(2))
     model.save_model(str(target))
     target.with_suffix(".tau").write_text(f"{tau:.6f}\n")
     gain = model.get_score(importance_type="total_gain")

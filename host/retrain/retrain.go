@@ -136,7 +136,7 @@ func (s *Store) challenge(ctx context.Context, o Options, r *Report, current sid
 	w := weights(base, audits)
 	r.Weights = weighing{w[auditedSame], w[auditedDifferent]}
 	o.Progress(fmt.Sprintf("%s: training on %d pairs of the base set and %d audited ones", o.Kind, trained(base), r.Learned))
-	trees, tau, err := fit(ctx, o.Python, slices.Concat(base, audits), w, o.Progress)
+	trees, tau, err := fit(ctx, o.Python, o.Kind, slices.Concat(base, audits), w, o.Progress)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func BenchmarkCompare(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.Compare(x, y); err != nil {
+		if _, err := m.Compare(x, y, 1); err != nil {
 			b.Fatal(err)
 		}
 	}

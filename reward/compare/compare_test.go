@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/vision19/vision/sdk"
@@ -38,7 +39,7 @@ func picture(t testing.TB, p imaging.Pixels) *Picture {
 // vector is the features by name.
 func vector(t testing.TB, a, b *Picture) map[string]float64 {
 	t.Helper()
-	f, err := Features(a, b)
+	f, err := Features(a, b, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestFeatures_equal_those_of_Python(t *testing.T) {
 		t.Fatalf("only %d golden pairs", len(golden))
 	}
 	for _, g := range golden {
-		got, err := Features(read(t, g.A, nil), read(t, g.B, nil))
+		got, err := Features(read(t, g.A, nil), read(t, g.B, nil), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +99,7 @@ func TestFeatures_of_equal_pictures_are_zero(t *testing.T) {
 		"one pixel": imaging.Flat(1, 1, 9, 9, 9), "narrow": noise(1, 3, 50, 3), "flat": imaging.Flat(40, 30, 7), "gray": noise(2, 33, 21, 1), "transparent": noise(3, 20, 20, 4), "colour": noise(4, 64, 48, 3),
 	} {
 		for feature, v := range vector(t, picture(t, p), picture(t, p)) {
-			if feature != "clip" && math.Abs(v) > 1e-12 {
+			if feature != "clip" && feature != "painted" && math.Abs(v) > 1e-12 {
 				t.Errorf("%s: %s is %g", name, feature, v)
 			}
 		}
@@ -117,7 +118,7 @@ func noise(seed uint64, w, h, channels int) imaging.Pixels {
 func TestFeatures_are_symmetric_and_in_their_ranges(t *testing.T) {
 	ranges := map[string]float64{
 		"phash": 64, "ahash": 64, "dhash": 64, "colorhash": 42, "whash": 64, "phash256": 256, "mae": 255, "rmse": 255, "p99": 255, "max": 255,
-		"block_max": 255, "block_rms": 255, "grid_max": 255, "ncc": 2, "gradient": 2, "ssim": 2, "ssim_worst": 2, "sharpness": 20, "shift": 255, "clip": 2,
+		"block_max": 255, "block_rms": 255, "grid_max": 255, "ncc": 2, "gradient": 2, "ssim": 2, "ssim_worst": 2, "sharpness": 20, "shift": 255, "painted": 1, "clip": 2,
 	}
 	rng := rand.New(rand.NewPCG(5, 5))
 	for n := range 60 {
@@ -157,7 +158,7 @@ func TestFeatures_of_a_claim_are_hashes_and_the_embedding(t *testing.T) {
 	full := vector(t, shown, other)
 	for name, v := range f {
 		switch name {
-		case "phash", "ahash", "dhash", "colorhash", "clip":
+		case "phash", "ahash", "dhash", "colorhash", "painted", "clip":
 			if v != full[name] || v == 0 {
 				t.Errorf("%s is %g, of the picture %g", name, v, full[name])
 			}
@@ -170,11 +171,46 @@ func TestFeatures_of_a_claim_are_hashes_and_the_embedding(t *testing.T) {
 }
 
 func TestFeatures_refuse_pictures_of_different_sizes(t *testing.T) {
-	if _, err := Features(picture(t, noise(1, 8, 9, 3)), picture(t, noise(1, 9, 8, 3))); !errors.Is(err, ErrSize) {
+	if _, err := Features(picture(t, noise(1, 8, 9, 3)), picture(t, noise(1, 9, 8, 3)), 1); !errors.Is(err, ErrSize) {
 		t.Error(err)
 	}
 	if _, err := NewPicture(imaging.Pixels{}, nil); err == nil {
 		t.Error("an empty picture is compared")
+	}
+}
+
+func TestPainted_is_what_the_mask_marks(t *testing.T) {
+	mask := imaging.Flat(10, 10, 0)
+	for i := range 15 {
+		mask.Pix[i] = 255
+	}
+	png, err := mask.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := func(name string, data []byte) sdk.Request {
+		return sdk.Request{Images: map[string][]sdk.Image{name: {{Data: data}}}}
+	}
+	masked := sdk.Description{Inputs: []sdk.Input{{Name: "image", Kind: sdk.ImageInput}, {Name: "hole", Kind: sdk.MaskInput}}}
+	for name, c := range map[string]struct {
+		d    sdk.Description
+		r    sdk.Request
+		want float64
+	}{
+		"a mask": {masked, given("hole", png), 0.15}, "no mask given": {masked, given("image", png), 1}, "no mask asked for": {sdk.Description{}, given("hole", png), 1},
+	} {
+		if got, err := Painted(c.d, c.r); err != nil || got != c.want {
+			t.Errorf("%s: %g, %v, want %g", name, got, err, c.want)
+		}
+	}
+	if _, err := Painted(masked, given("hole", []byte("no picture"))); err == nil || !strings.Contains(err.Error(), "hole") {
+		t.Errorf("what is no mask: %v", err)
+	}
+	p := picture(t, noise(1, 8, 8, 3))
+	for _, share := range []float64{-0.1, 1.1, math.NaN()} {
+		if _, err := Features(p, p, share); !errors.Is(err, ErrPainted) {
+			t.Errorf("a share of %g: %v", share, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -19,17 +20,28 @@ var features = []string{
 	"ssim", "ssim_worst", // 1 - SSIM (Wang et al. 2004, windows of 8 x 8 px every 4 px), mean and worst; 0 to 2
 	"sharpness", // |ln| of the ratio of the mean Laplacians
 	"shift",     // the largest of the channels' mean differences, 0 to 255
+	"painted",   // no difference: the share of the picture that the request leaves to be painted, 0 to 1. In a smaller part less noise is honest
 	"clip",      // 1 - cosine of the CLIP embeddings, 0 to 2
 }
 
 // Names are the features' names in the order in which models take them.
 func Names() []string { return slices.Clone(features) }
 
-// ErrSize says that two pictures cannot come from the same parameters, because one is larger.
-var ErrSize = errors.New("the pictures differ in size")
+// The places of the features that have no picture to take.
+var paintedAt, clipAt = len(features) - 2, len(features) - 1
 
-// Features compares two pictures: a value for each of Names, NaN where one of the two lacks what it takes. Pictures of different sizes are ErrSize.
-func Features(a, b *Picture) ([]float64, error) {
+// Errors of Features.
+var (
+	ErrSize    = errors.New("the pictures differ in size") // and cannot come from the same parameters
+	ErrPainted = errors.New("the share that is painted must lie between 0 and 1")
+)
+
+// Features compares two answers to a request of which a share is painted (Painted): a value for each of Names, NaN where one of the two lacks what it
+// takes. The errors are ErrSize and ErrPainted.
+func Features(a, b *Picture, painted float64) ([]float64, error) {
+	if !(painted >= 0 && painted <= 1) {
+		return nil, fmt.Errorf("%w: it is %g", ErrPainted, painted)
+	}
 	out := make([]float64, len(features))
 	for i := range out {
 		out[i] = math.NaN()
@@ -38,8 +50,9 @@ func Features(a, b *Picture) ([]float64, error) {
 	out[1] = float64(a.hashes.Average.Distance(b.hashes.Average))
 	out[2] = float64(a.hashes.Difference.Distance(b.hashes.Difference))
 	out[3] = float64(a.hashes.Color.Distance(b.hashes.Color))
+	out[paintedAt] = painted
 	if len(a.embedding) > 0 && len(a.embedding) == len(b.embedding) {
-		out[19] = 1 - Cosine(a.embedding, b.embedding)
+		out[clipAt] = 1 - Cosine(a.embedding, b.embedding)
 	}
 	if !a.shown() || !b.shown() {
 		return out, nil

@@ -109,9 +109,9 @@ type Verdict struct {
 	Features    map[string]float64 // by name, those that there are
 }
 
-// Compare compares two pictures. Pictures of different sizes are not the same, and have no features.
-func (m *Model) Compare(a, b *Picture) (Verdict, error) {
-	f, err := Features(a, b)
+// Compare compares two answers to a request of which a share is painted (Painted). Pictures of different sizes are not the same, and have no features.
+func (m *Model) Compare(a, b *Picture, painted float64) (Verdict, error) {
+	f, err := Features(a, b, painted)
 	if errors.Is(err, ErrSize) {
 		return Verdict{Features: map[string]float64{}}, nil
 	} else if err != nil {

@@ -57,6 +57,7 @@ type about struct {
 	Kinds    []string           `json:"kinds"`
 	Unseen   []string           `json:"unseen"`
 	Apart    []string           `json:"apart"` // honest, but the threshold is not set by it
+	Bars     map[string]float64 `json:"bars"`  // by kind: the threshold holds the worst error as far below its bar as it can
 	Features []string           `json:"features"`
 	Rows     int                `json:"rows"`
 	Weights  map[string]float64 `json:"weights,omitempty"` // of a kind's rows in training; 1 where it is missing
@@ -81,9 +82,9 @@ func kindsOf(all []Row) (kinds []string) {
 	return kinds
 }
 
-// Write writes a table as fit.py reads it: JSON, and little-endian float32. Weights are by kind and may be nil.
-func Write(header, data io.Writer, all []Row, weights map[string]float64) error {
-	t := about{Kinds: kindsOf(all), Unseen: unseen, Apart: []string{Emulated}, Features: compare.Names(), Rows: len(all), Weights: weights}
+// Write writes a table of one kind of models as fit.py reads it: JSON, and little-endian float32. Weights are by kind of rows and may be nil.
+func Write(header, data io.Writer, of compare.Kind, all []Row, weights map[string]float64) error {
+	t := about{Kinds: kindsOf(all), Unseen: unseen, Apart: []string{Emulated}, Bars: bars[of], Features: compare.Names(), Rows: len(all), Weights: weights}
 	out := bufio.NewWriter(data)
 	for _, r := range all {
 		values := []float64{float64(r.Request), 0, float64(slices.Index(t.Kinds, r.Kind)), float64(r.Label)}

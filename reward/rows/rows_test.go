@@ -30,7 +30,7 @@ func made(n int) (out []Row) {
 				r.Features = append(r.Features, rng.ExpFloat64()*math.Pow(10, float64(rng.IntN(6)-4)))
 			}
 			if i%3 == 0 {
-				r.Features[19] = math.NaN()
+				r.Features[20] = math.NaN()
 			}
 			out = append(out, r)
 		}
@@ -59,7 +59,7 @@ func alike(t *testing.T, got, want []Row, share float64) {
 func TestRead_reads_what_Write_has_written(t *testing.T) {
 	want := made(20)
 	var header, data bytes.Buffer
-	if err := Write(&header, &data, want, map[string]float64{"plain": 5}); err != nil {
+	if err := Write(&header, &data, compare.Image, want, map[string]float64{"plain": 5}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Read(header.Bytes(), data.Bytes())
@@ -210,7 +210,7 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzRead(f *testing.F) {
 	var header, data bytes.Buffer
-	if err := Write(&header, &data, made(1), nil); err != nil {
+	if err := Write(&header, &data, compare.Image, made(1), nil); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(header.Bytes(), data.Bytes())
@@ -235,7 +235,7 @@ func TestWriteGallery_is_what_the_arena_reads(t *testing.T) {
 	var packed bytes.Buffer
 	s := scored(made(60), func(r Row) float64 { return 0.9 * float64(r.Label&1) })
 	for i := range s {
-		if x := &s[i].Features[19]; !math.IsNaN(*x) {
+		if x := &s[i].Features[20]; !math.IsNaN(*x) {
 			*x = min(*x, 1)
 		}
 	}

@@ -55,7 +55,7 @@ func pair(ctx context.Context, o options) error {
 		return err
 	}
 	tellSame(image.all)
-	if err := image.write(o.work, "image"); err != nil {
+	if err := image.write(o.work, compare.Image); err != nil {
 		return err
 	}
 	return pairSeedless(ctx, o, h)
@@ -63,18 +63,23 @@ func pair(ctx context.Context, o options) error {
 
 // pairOne makes the rows of one request; of one that was refused there are none.
 func pairOne(ctx context.Context, o options, h *host, cache *cache, number int, r request) ([]rows.Row, error) {
-	answers, prompt, err := answersTo(o, cache, number, r)
+	answers, r, err := answersTo(o, cache, number, r)
 	if err != nil || answers == nil {
 		return nil, err
 	}
 	if err := embed(ctx, h, answers); err != nil {
 		return nil, fmt.Errorf("%s %d: %w", r.Endpoint, r.Number, err)
 	}
-	return pairs(number, rows.HeldOut(prompt), answers)
+	prompt, _ := r.Parameters["prompt"].(string)
+	painted := 1.0
+	if mask, ok := r.Images["mask"]; ok {
+		painted = compare.Marked(mask)
+	}
+	return pairs(number, rows.HeldOut(prompt), painted, answers)
 }
 
 // pairs compares the answers to one request.
-func pairs(number int, held bool, answers []answer) (out []rows.Row, err error) {
+func pairs(number int, held bool, painted float64, answers []answer) (out []rows.Row, err error) {
 	for i, a := range answers {
 		if a.label != rows.Honest {
 			continue
@@ -83,7 +88,7 @@ func pairs(number int, held bool, answers []answer) (out []rows.Row, err error) 
 			if !held && (rows.Unseen(a.kind) || rows.Unseen(b.kind)) {
 				continue // whoever it is compared with
 			}
-			f, err := compare.Features(a.Picture, b.Picture)
+			f, err := compare.Features(a.Picture, b.Picture, painted)
 			if err != nil {
 				return nil, fmt.Errorf("%s and %s: %w", a.kind, b.kind, err)
 			}
@@ -104,25 +109,19 @@ const lossless = "lossless"
 // noises are the kinds of honest answers, besides the reference. The first that has part in a pair names it.
 var noises = []string{rows.Emulated, "plain", "tile", "fp16", lossless}
 
-// answersTo collects the answers to a request, the honest ones first; nil when the safety check refused it.
-func answersTo(o options, cache *cache, number int, r request) (out []answer, prompt string, err error) {
+// answersTo collects the answers to a request, the honest ones first, and fills it; nil when the safety check refused it.
+func answersTo(o options, cache *cache, number int, r request) (out []answer, filled request, err error) {
 	dir := o.folder(r)
 	state, err := os.ReadFile(filepath.Join(dir, "done"))
 	if err != nil {
-		return nil, "", fmt.Errorf("%w; the stage render comes first", err)
+		return nil, r, fmt.Errorf("%w; the stage render comes first", err)
 	}
 	if string(state) != "complete" {
-		return nil, "", nil
+		return nil, r, nil
 	}
-	about, err := os.ReadFile(filepath.Join(dir, "request.json"))
-	if err != nil {
-		return nil, "", err
+	if r, err = r.fill(o); err != nil {
+		return nil, r, err
 	}
-	var saved request
-	if err := json.Unmarshal(about, &saved); err != nil {
-		return nil, "", err
-	}
-	prompt, _ = saved.Parameters["prompt"].(string)
 	found := map[string]imaging.Pixels{}
 	var original imaging.Pixels
 	for _, x := range renderings {
@@ -130,7 +129,7 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
-			return nil, "", err
+			return nil, r, err
 		}
 		if x.kind == reference {
 			original = p
@@ -157,7 +156,7 @@ func answersTo(o options, cache *cache, number int, r request) (out []answer, pr
 		out = append(out, answer{kind: "blended", pixels: blended(original, other, 0.2)})
 	}
 	slices.SortStableFunc(out, func(a, b answer) int { return rank(a.label) - rank(b.label) })
-	return out, prompt, nil
+	return out, r, nil
 }
 
 func rank(label rows.Label) int {

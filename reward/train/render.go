@@ -213,11 +213,7 @@ func renderOne(ctx context.Context, o options, h *host, r request, done *progres
 			return err
 		}
 	}
-	about, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.WriteFile(filepath.Join(dir, "request.json"), about, 0o644), os.WriteFile(filepath.Join(dir, "done"), []byte(state), 0o644))
+	return os.WriteFile(filepath.Join(dir, "done"), []byte(state), 0o644)
 }
 
 // painted is a finished picture of text-to-image, the n-th of those there are, counted around.

@@ -17,10 +17,10 @@ import (
 
 // request is one request as an honest miner gets it.
 type request struct {
-	Endpoint   string                    `json:"endpoint"`
-	Number     int                       `json:"number"`
-	Parameters map[string]any            `json:"parameters"` // numbers are float64
-	Images     map[string]imaging.Pixels `json:"-"`          // inputs by name
+	Endpoint   string
+	Number     int
+	Parameters map[string]any            // numbers are float64
+	Images     map[string]imaging.Pixels // inputs by name
 	other      string                    // the prompt of another request
 }
 

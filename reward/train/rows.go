@@ -27,14 +27,14 @@ func (c *collection) add(more ...rows.Row) {
 	c.all = append(c.all, more...)
 }
 
-// write writes DIR/NAME.json and DIR/NAME.f32, which NumPy reads in one call, in an order that does not depend on the workers'.
-func (c *collection) write(dir, name string) error {
+// write writes DIR/KIND.json and DIR/KIND.f32, which NumPy reads in one call, in an order that does not depend on the workers'.
+func (c *collection) write(dir string, kind compare.Kind) error {
 	slices.SortStableFunc(c.all, func(a, b rows.Row) int { return a.Request - b.Request })
 	var header, data bytes.Buffer
-	if err := rows.Write(&header, &data, c.all, nil); err != nil {
+	if err := rows.Write(&header, &data, kind, c.all, nil); err != nil {
 		return err
 	}
-	base := filepath.Join(dir, name)
+	base := filepath.Join(dir, string(kind))
 	return errors.Join(os.WriteFile(base+".f32", data.Bytes(), 0o644), os.WriteFile(base+".json", header.Bytes(), 0o644))
 }
 

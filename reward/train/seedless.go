@@ -74,10 +74,10 @@ func pairSeedless(ctx context.Context, o options, h *host) error {
 	if err != nil {
 		return err
 	}
-	if err := strict.write(o.work, "strict"); err != nil {
+	if err := strict.write(o.work, compare.Strict); err != nil {
 		return err
 	}
-	return embedding.write(o.work, "embedding")
+	return embedding.write(o.work, compare.Embedding)
 }
 
 // upscaled makes the rows of one picture that is to be enlarged.
@@ -138,7 +138,7 @@ func upscaled(ctx context.Context, h *host, rng *rand.Rand, number int, input, o
 			return nil, err
 		}
 	}
-	return pairs(number, rows.HeldOut(strconv.Itoa(number)), answers)
+	return pairs(number, rows.HeldOut(strconv.Itoa(number)), 1, answers)
 }
 
 // embedded makes the rows of one picture that is to be embedded: their only feature is the cosine's distance from 1.

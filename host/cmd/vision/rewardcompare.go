@@ -12,6 +12,7 @@ import (
 	"github.com/vision19/vision/reward/compare"
 	"github.com/vision19/vision/reward/gbdt"
 	"github.com/vision19/vision/sdk"
+	"github.com/vision19/vision/sdk/imaging"
 )
 
 // comparison is what `reward compare` was asked.
@@ -19,6 +20,7 @@ type comparison struct {
 	kind  string
 	model string
 	store string
+	mask  string
 	tau   float64
 }
 
@@ -29,7 +31,7 @@ func (a *app) rewardCompareCommand() *cobra.Command {
 		Short: "Tell whether two pictures come from the same parameters",
 		Long: "Compares two pictures as a validator compares the answers of two miners, but without CLIP embeddings. The shipped model of the kind decides:\n" +
 			"image for endpoints that draw a seed, strict for those that do not, such as upscale. --store takes the model in use of a validator's store,\n" +
-			"--model any, in XGBoost's JSON.",
+			"--model any, in XGBoost's JSON. Of answers to a request with a mask, name it (--mask): where little is painted, less noise is honest.",
 		Args: exactArgs(2, "A.png B.png"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := ask.load()
@@ -42,7 +44,11 @@ func (a *app) rewardCompareCommand() *cobra.Command {
 					return &usageError{fmt.Errorf("%s: %w", path, err)}
 				}
 			}
-			v, err := m.Compare(pictures[0], pictures[1])
+			painted, err := ask.painted()
+			if err != nil {
+				return &usageError{err}
+			}
+			v, err := m.Compare(pictures[0], pictures[1], painted)
 			if err != nil {
 				return err
 			}
@@ -56,6 +62,7 @@ func (a *app) rewardCompareCommand() *cobra.Command {
 	flags.StringVar(&ask.kind, "kind", string(compare.Image), "`KIND` of endpoint: image or strict")
 	flags.StringVar(&ask.model, "model", "", "another model's `FILE`")
 	storeFlag(c, &ask.store)
+	flags.StringVar(&ask.mask, "mask", "", "the request's mask, a picture's `FILE`; white was to be painted (default all of it was)")
 	flags.Float64Var(&ask.tau, "tau", 0, "`PROBABILITY` from which two are the same (default the model's own; 0.5 with --model)")
 	return c
 }
@@ -103,6 +110,22 @@ func (q comparison) current() (*compare.Model, error) {
 	return m, err
 }
 
+// painted is the share of the picture that was to be painted.
+func (q comparison) painted() (float64, error) {
+	if q.mask == "" {
+		return 1, nil
+	}
+	data, err := readAtMost(q.mask, 4*sdk.DefaultMaxOutput)
+	if err != nil {
+		return 0, err
+	}
+	mask, err := imaging.Read(data, compare.MaxPixels)
+	if err != nil {
+		return 0, fmt.Errorf("%s: the mask is %w", q.mask, err)
+	}
+	return compare.Marked(mask), nil
+}
+
 // readPicture reads a file of at most what a result of an endpoint may have.
 func readPicture(path string) (*compare.Picture, error) {
 	data, err := readAtMost(path, 4*sdk.DefaultMaxOutput)
@@ -133,7 +156,7 @@ func printVerdict(card compare.Card, v compare.Verdict) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FEATURE\tDIFFERENCE")
+	fmt.Fprintln(w, "FEATURE\tVALUE")
 	for _, name := range compare.Names() {
 		if x, known := v.Features[name]; known {
 			fmt.Fprintf(w, "%s\t%.4g\n", name, x)

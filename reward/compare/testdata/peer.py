@@ -124,7 +124,7 @@ def timed(model, first, second):
     a, b = pathlib.Path(first).read_bytes(), pathlib.Path(second).read_bytes()
     for _ in sys.stdin:
         began = time.perf_counter()
-        row = features(Picture(a), Picture(b)) + [np.nan]
+        row = features(Picture(a), Picture(b)) + [1.0, np.nan]
         p = booster.inplace_predict(np.array([row], dtype=np.float32), missing=np.nan)
         print(time.perf_counter() - began, float(p[0]), flush=True)
 
