@@ -57,6 +57,9 @@ func Claim(h Hashes, embedding []float32) *Picture { return &Picture{hashes: h, 
 // shown reports whether there are pixels.
 func (p *Picture) shown() bool { return p.pixels.Width > 0 }
 
+// Size is in px; 0 x 0 of a claim.
+func (p *Picture) Size() (width, height int) { return p.pixels.Width, p.pixels.Height }
+
 // Embedding is the one that the picture was made with; nil without one.
 func (p *Picture) Embedding() []float32 { return p.embedding }
 

@@ -26,8 +26,8 @@ Made by [reward/train](../../train/README.md), which writes this page. All figur
 that were never trained on, evaluated by the code that the host runs. "At most" is the 95 % upper bound of the rate (Clopper and Pearson, one-sided).
 The renders are of the bundled tiny models on a CPU; half precision is rounded in software. **Retrain before you judge other models or GPUs.**
 
-The held-out pairs were looked at while the recipe was made, and some of it was [decided by them](../../train/README.md#what-was-decided-after-looking): the
-figures are a little better than those of pairs that nobody has seen. "honest" leaves out half, which is emulated: with it, the bar would be missed.
+The recipe was made on other draws of requests, and [what was decided by them](../../train/README.md#what-was-decided-after-looking) is written down.
+"honest" leaves out half, which is emulated: with it, the bar would be missed.
 `)
 	for _, c := range cards {
 		fmt.Fprintf(&page, "\n## %s\n\n%s\n\n", c.Name, about[c.Kind])

@@ -31,57 +31,68 @@ func fit(ctx context.Context, o options) error {
 	return nil
 }
 
-// check measures what was trained, with the evaluation that the host uses, and ships it with a card when it holds every bar.
+// measured is a model with what held-out pairs say of it.
+type measured struct {
+	card   compare.Card
+	trees  []byte // none of embeddings
+	all    []rows.Row
+	scored []rows.Scored
+}
+
+// check measures what was trained, with the evaluation that the host uses, and ships it with cards when every bar holds. Else it writes nothing.
 func check(_ context.Context, o options) error {
+	var models []measured
 	var faults []error
+	for _, measure := range []func(options) (measured, error){measureImage, measureStrict, measureEmbedding} {
+		m, err := measure(o)
+		if err != nil {
+			return err
+		}
+		if missed := report(os.Stdout, m.card); missed != nil {
+			m.card.Notes = strings.Split(missed.Error(), "\n")
+			faults = append(faults, missed)
+		}
+		models = append(models, m)
+	}
+	if err := errors.Join(faults...); err != nil && !o.ship {
+		return fmt.Errorf("nothing is shipped: %w", err)
+	}
 	var cards []compare.Card
-	for _, kind := range []compare.Kind{compare.Image, compare.Strict} {
-		trees, err := os.ReadFile(filepath.Join(o.work, string(kind)+".xgboost.json"))
-		if err != nil {
+	for _, m := range models {
+		cards = append(cards, m.card)
+		if err := m.ship(); err != nil {
 			return err
 		}
-		tau, err := readTau(filepath.Join(o.work, string(kind)+".xgboost.tau"))
-		if err != nil {
-			return err
-		}
-		m, err := compare.NewModel(trees, compare.Card{Name: string(kind), Kind: kind, Tau: tau})
-		if err != nil {
-			return err
-		}
-		all, err := readRows(o.work, string(kind))
-		if err != nil {
-			return err
-		}
-		scored, err := rows.Score(m, all)
-		if err != nil {
-			return err
-		}
-		card := m.Card()
-		rows.Judge(&card, scored)
-		if err := report(os.Stdout, card); err != nil && !o.ship {
-			faults = append(faults, err)
-			continue
-		} else if err != nil {
-			card.Notes = strings.Split(err.Error(), "\n")
-		}
-		if kind == compare.Image {
-			if err := record(card, scored); err != nil {
-				return err
-			}
-		}
-		if err := writeBase(kind, all); err != nil {
-			return err
-		}
-		if err := ship(card, trees); err != nil {
-			return err
-		}
-		cards = append(cards, card)
 	}
-	card, err := checkEmbedding(o)
-	if err := errors.Join(append(faults, err)...); err != nil {
-		return err
+	return writeCards(cards)
+}
+
+func measureImage(o options) (measured, error)  { return measureTrees(o, compare.Image) }
+func measureStrict(o options) (measured, error) { return measureTrees(o, compare.Strict) }
+
+// measureTrees measures what fit has made.
+func measureTrees(o options, kind compare.Kind) (m measured, err error) {
+	base := filepath.Join(o.work, string(kind)+".xgboost.")
+	if m.trees, err = os.ReadFile(base + "json"); err != nil {
+		return m, fmt.Errorf("%w; the stage fit comes first", err)
 	}
-	return writeCards(append(cards, card))
+	tau, err := readTau(base + "tau")
+	if err != nil {
+		return m, err
+	}
+	model, err := compare.NewModel(m.trees, compare.Card{Name: string(kind), Kind: kind, Tau: tau})
+	if err != nil {
+		return m, err
+	}
+	if m.all, err = readRows(o.work, string(kind)); err != nil {
+		return m, err
+	}
+	if m.scored, err = rows.Score(model, m.all); err != nil {
+		return m, err
+	}
+	m.card = model.Card()
+	rows.Judge(&m.card, m.scored)
+	return m, nil
 }
 
 func readTau(path string) (float64, error) {
@@ -116,39 +127,36 @@ func report(to io.Writer, card compare.Card) error {
 	return rows.Check(card)
 }
 
-// ship puts a model where the host embeds it from.
-func ship(card compare.Card, trees []byte) error {
-	if err := os.MkdirAll(models, 0o755); err != nil {
-		return err
-	}
-	about, err := json.MarshalIndent(card, "", "  ")
+// ship puts a model where the host embeds it from, and what the retraining and the arena take of its pairs where those do.
+func (m measured) ship() error {
+	about, err := json.MarshalIndent(m.card, "", "  ")
 	if err != nil {
 		return err
 	}
-	base := filepath.Join(models, card.Name)
-	if trees != nil {
-		if err := os.WriteFile(base+".xgboost.json", trees, 0o644); err != nil {
-			return err
-		}
+	base := filepath.Join(models, m.card.Name)
+	if err := os.WriteFile(base+".card.json", append(about, '\n'), 0o644); err != nil || m.trees == nil {
+		return err
 	}
-	return os.WriteFile(base+".card.json", append(about, '\n'), 0o644)
+	err = errors.Join(os.WriteFile(base+".xgboost.json", m.trees, 0o644), writeBase(m.card.Kind, m.all))
+	if m.card.Kind == compare.Image {
+		err = errors.Join(err, record(m.card, m.scored))
+	}
+	return err
 }
 
-// checkEmbedding measures the cosines of embeddings: tau lies halfway, in powers of ten of the distance from 1, between honest pairs and what
+// measureEmbedding measures the cosines of embeddings: tau lies halfway, in powers of ten of the distance from 1, between honest pairs and what
 // comes closest of the cheats that any threshold could tell.
-func checkEmbedding(o options) (compare.Card, error) {
-	all, err := readRows(o.work, string(compare.Embedding))
-	if err != nil {
-		return compare.Card{}, err
+func measureEmbedding(o options) (m measured, err error) {
+	if m.all, err = readRows(o.work, string(compare.Embedding)); err != nil {
+		return m, err
 	}
 	last := len(compare.Names()) - 1
 	farthest, nearest := 1e-9, 1.0
-	var scored []rows.Scored
-	for _, r := range all {
+	for _, r := range m.all {
 		d := math.Max(r.Features[last], 0)
 		switch {
 		case r.HeldOut:
-			scored = append(scored, rows.Scored{Row: r, P: 1 - d})
+			m.scored = append(m.scored, rows.Scored{Row: r, P: 1 - d})
 		case r.Label == rows.Honest:
 			farthest = math.Max(farthest, d)
 		case r.Label == rows.Cheat:
@@ -156,12 +164,9 @@ func checkEmbedding(o options) (compare.Card, error) {
 		}
 	}
 	tau := 1 - math.Sqrt(farthest*math.Max(nearest, farthest))
-	card := compare.Card{Name: string(compare.Embedding), Kind: compare.Embedding, Tau: tau, Features: []string{"clip"}}
-	rows.Judge(&card, scored)
-	if err := report(os.Stdout, card); err != nil {
-		return card, err
-	}
-	return card, ship(card, nil)
+	m.card = compare.Card{Name: string(compare.Embedding), Kind: compare.Embedding, Tau: tau, Features: []string{"clip"}}
+	rows.Judge(&m.card, m.scored)
+	return m, nil
 }
 
 // record writes what the arena's fast mode draws answers from.

@@ -55,10 +55,7 @@ func pair(ctx context.Context, o options) error {
 		return err
 	}
 	tellSame(image.all)
-	if err := image.write(o.work, compare.Image); err != nil {
-		return err
-	}
-	return pairSeedless(ctx, o, h)
+	return image.write(o.work, compare.Image)
 }
 
 // pairOne makes the rows of one request; of one that was refused there are none.

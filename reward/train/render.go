@@ -216,23 +216,6 @@ func renderOne(ctx context.Context, o options, h *host, r request, done *progres
 	return os.WriteFile(filepath.Join(dir, "done"), []byte(state), 0o644)
 }
 
-// painted is a finished picture of text-to-image, the n-th of those there are, counted around.
-func painted(o options, n int) (imaging.Pixels, error) {
-	count := 0
-	for _, r := range split(o.requests) {
-		if r.Endpoint == shares[0].endpoint {
-			count++
-		}
-	}
-	for k := range count {
-		p, err := load(filepath.Join(o.folder(request{Endpoint: shares[0].endpoint, Number: (n + k) % count}), reference+".png"))
-		if err == nil {
-			return p, nil
-		}
-	}
-	return imaging.Pixels{}, errors.New("no picture of text-to-image has been rendered")
-}
-
 // load reads a picture that was rendered here.
 func load(path string) (imaging.Pixels, error) {
 	data, err := os.ReadFile(path)

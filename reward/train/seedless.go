@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strconv"
 
 	"github.com/vision19/vision/reward/compare"
@@ -40,26 +42,28 @@ func perturbed(rng *rand.Rand, p imaging.Pixels) imaging.Pixels {
 	return out
 }
 
-// pairSeedless renders and pairs, in one go: neither takes long.
-func pairSeedless(ctx context.Context, o options, h *host) error {
+// seedless renders and pairs, in one go: neither takes long. The pictures are those of text-to-image.
+func seedless(ctx context.Context, o options) error {
+	pictures := paintings(o)
+	if len(pictures) < 2 {
+		return errors.New("fewer than two pictures of text-to-image have been rendered")
+	}
+	h, err := startHost(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer h.stop()
 	n := max(10, o.requests/5)
 	numbers := make([]int, n)
 	for i := range numbers {
 		numbers[i] = i
 	}
 	var strict, embedding collection
-	done := newProgress("pair, without a seed", n)
-	err := each(ctx, o.workers, numbers, func(i int) error {
+	done := newProgress("seedless", n)
+	err = each(ctx, o.workers, numbers, func(i int) error {
 		defer done.step()
 		rng := randomness(o, request{Endpoint: "seedless", Number: i}, "request")
-		input, err := painted(o, i)
-		if err != nil {
-			return err
-		}
-		other, err := painted(o, i+1)
-		if err != nil {
-			return err
-		}
+		input, other := pictures[i%len(pictures)], pictures[(i+1)%len(pictures)]
 		more, err := upscaled(ctx, h, rng, i, input, other)
 		if err != nil {
 			return fmt.Errorf("upscale %d: %w", i, err)
@@ -78,6 +82,29 @@ func pairSeedless(ctx context.Context, o options, h *host) error {
 		return err
 	}
 	return embedding.write(o.work, compare.Embedding)
+}
+
+// paintings are the finished pictures of text-to-image, without those of one colour: whatever is done to these, they stay the same.
+func paintings(o options) (out []imaging.Pixels) {
+	for _, r := range split(o.requests) {
+		if r.Endpoint != shares[0].endpoint {
+			continue
+		}
+		if p, err := load(filepath.Join(o.folder(r), reference+".png")); err == nil && !plain(p) { // the safety check may have refused it
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// plain tells whether every channel stays within a few steps.
+func plain(p imaging.Pixels) bool {
+	const steps = 8
+	low, high := [3]byte{255, 255, 255}, [3]byte{}
+	for i, v := range p.Pix {
+		low[i%3], high[i%3] = min(low[i%3], v), max(high[i%3], v)
+	}
+	return high[0]-low[0] <= steps && high[1]-low[1] <= steps && high[2]-low[2] <= steps
 }
 
 // upscaled makes the rows of one picture that is to be enlarged.

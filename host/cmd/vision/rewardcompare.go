@@ -44,7 +44,7 @@ func (a *app) rewardCompareCommand() *cobra.Command {
 					return &usageError{fmt.Errorf("%s: %w", path, err)}
 				}
 			}
-			painted, err := ask.painted()
+			painted, err := ask.painted(pictures[0])
 			if err != nil {
 				return &usageError{err}
 			}
@@ -110,8 +110,8 @@ func (q comparison) current() (*compare.Model, error) {
 	return m, err
 }
 
-// painted is the share of the picture that was to be painted.
-func (q comparison) painted() (float64, error) {
+// painted is the share of a picture that was to be painted.
+func (q comparison) painted(picture *compare.Picture) (float64, error) {
 	if q.mask == "" {
 		return 1, nil
 	}
@@ -122,6 +122,9 @@ func (q comparison) painted() (float64, error) {
 	mask, err := imaging.Read(data, compare.MaxPixels)
 	if err != nil {
 		return 0, fmt.Errorf("%s: the mask is %w", q.mask, err)
+	}
+	if w, h := picture.Size(); mask.Width != w || mask.Height != h {
+		return 0, fmt.Errorf("%s: the mask has %d x %d px, the first picture %d x %d", q.mask, mask.Width, mask.Height, w, h)
 	}
 	return compare.Marked(mask), nil
 }
