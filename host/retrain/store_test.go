@@ -188,10 +188,10 @@ func stump(feature int, at float64) []byte {
 	if err != nil {
 		panic(err)
 	}
-	return fmt.Appendf(nil, `{"version":[2,0,3],"learner":{"feature_names":%s,"learner_model_param":{"base_score":"5E-1","num_class":"0","num_feature":"20"},
+	return fmt.Appendf(nil, `{"version":[2,0,3],"learner":{"feature_names":%s,"learner_model_param":{"base_score":"5E-1","num_class":"0","num_feature":"%d"},
 "objective":{"name":"binary:logistic"},"gradient_booster":{"name":"gbtree","model":{"gbtree_model_param":{"num_trees":"1"},"tree_info":[0],"trees":[
 {"id":0,"tree_param":{"num_nodes":"3","size_leaf_vector":"1"},"left_children":[1,-1,-1],"right_children":[2,-1,-1],
-"split_indices":[%d,0,0],"split_conditions":[%g,2,-2],"default_left":[1,0,0],"split_type":[0,0,0]}]}}}}`, names, feature, at)
+"split_indices":[%d,0,0],"split_conditions":[%g,2,-2],"default_left":[1,0,0],"split_type":[0,0,0]}]}}}}`, names, len(compare.Names()), feature, at)
 }
 
 // save puts a stump in a store.
