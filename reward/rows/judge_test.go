@@ -103,3 +103,27 @@ func TestJudge_counts_emulated_noise_apart(t *testing.T) {
 		}
 	}
 }
+
+func TestShipped_cards_hold_every_bar(t *testing.T) {
+	for _, kind := range []compare.Kind{compare.Image, compare.Strict, compare.Embedding} {
+		card, err := compare.ShippedCard(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(card); err != nil || len(card.Notes) > 0 {
+			t.Errorf("%v, %q", err, card.Notes)
+		}
+		pairs := map[string]int{}
+		for _, r := range card.Rates {
+			pairs[r.Kind] = r.Pairs
+		}
+		if kind == compare.Image && (pairs["honest"] < 3000 || pairs["all cheats"] < 30000) {
+			t.Errorf("the card is of %d honest pairs and %d of cheats", pairs["honest"], pairs["all cheats"])
+		}
+		for name := range bars[kind] {
+			if pairs[name] == 0 {
+				t.Errorf("%s: no pair of %s was measured", kind, name)
+			}
+		}
+	}
+}
