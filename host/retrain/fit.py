@@ -49,7 +49,7 @@ def margins(model, x, names):
 
 def threshold(x, y, w, kinds, request, about, rng):
     """tau in log odds, from predictions of models that have not seen the request: where the worst of the error rates that have a bar, as a share of its
-    bar, is least. Of all such places, the middle."""
+    bar, is least. Of all such places, the one in the middle."""
     out = np.zeros(len(x))
     for fold in range(FOLDS):
         mine = request.astype(int) % FOLDS == fold
@@ -66,7 +66,8 @@ def threshold(x, y, w, kinds, request, about, rng):
             worst = np.maximum(worst, (below if name == "honest" else len(mine) - below) / len(mine) / bar)
     best = places[worst == worst.min()]
     print(f"fit: the worst error is {worst.min():.2f} of its bar, from {best[0]:.2f} to {best[-1]:.2f}", file=sys.stderr)
-    return 1 / (1 + np.exp(-(best[0] + best[-1]) / 2))
+    middle = best[np.abs(best - (best[0] + best[-1]) / 2).argmin()]
+    return 1 / (1 + np.exp(-middle))
 
 
 def main(rows, target):
