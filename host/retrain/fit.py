@@ -49,7 +49,7 @@ def margins(model, x, names):
 
 def threshold(x, y, w, kinds, request, about, rng):
     """tau in log odds, from predictions of models that have not seen the request: where the worst of the error rates that have a bar, as a share of its
-    bar, is least. Of all such places, the one in the middle."""
+    bar, is least; of such places where the fewest of all pairs err, those without a bar too; of these, the one in the middle."""
     out = np.zeros(len(x))
     for fold in range(FOLDS):
         mine = request.astype(int) % FOLDS == fold
@@ -64,10 +64,11 @@ def threshold(x, y, w, kinds, request, about, rng):
         below = np.searchsorted(mine, places)  # those that are told to be different
         if len(mine):
             worst = np.maximum(worst, (below if name == "honest" else len(mine) - below) / len(mine) / bar)
-    best = places[worst == worst.min()]
+    refused, told = [np.searchsorted(np.sort(out[y == label]), places) / (y == label).sum() for label in (HONEST, CHEAT)]
+    every = np.where(worst == worst.min(), refused + 1 - told, np.inf)
+    best = places[every == every.min()]
     print(f"fit: the worst error is {worst.min():.2f} of its bar, from {best[0]:.2f} to {best[-1]:.2f}", file=sys.stderr)
-    middle = best[np.abs(best - (best[0] + best[-1]) / 2).argmin()]
-    return 1 / (1 + np.exp(-middle))
+    return 1 / (1 + np.exp(-best[len(best) // 2]))
 
 
 def main(rows, target):
