@@ -282,7 +282,9 @@ func (n *Node) snapshot() *saved {
 func (n *Node) Close() error { return n.close() }
 
 func (n *Node) shut() error {
+	n.mu.Lock() // whoever enters from here on finds that it has ended
 	n.stop()
+	n.mu.Unlock()
 	var errs []error
 	if n.server != nil {
 		errs = append(errs, n.server.Close())

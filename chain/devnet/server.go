@@ -40,6 +40,11 @@ func (c *conn) send(text json.RawMessage) {
 
 // ServeHTTP takes a websocket, or a POST with a call or a batch.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !n.enter() {
+		http.Error(w, "the node has ended", http.StatusServiceUnavailable)
+		return
+	}
+	defer n.work.Done()
 	if busy, ok := n.faults.take(Busy); ok {
 		w.Header().Set("Retry-After", strconv.Itoa(busy.RetryAfter))
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
@@ -54,6 +59,17 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, POST")
 		http.Error(w, "a websocket, or a POST of JSON-RPC 2.0, is wanted", http.StatusMethodNotAllowed)
 	}
+}
+
+// enter adds to what the node's end waits for, unless it has ended.
+func (n *Node) enter() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return false
+	}
+	n.work.Add(1)
+	return true
 }
 
 func (n *Node) post(w http.ResponseWriter, r *http.Request) {
@@ -107,8 +123,6 @@ func (n *Node) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer ws.CloseNow()
 	ws.SetReadLimit(maxRequest)
-	n.work.Add(1)
-	defer n.work.Done()
 	ctx, cancel := context.WithCancel(n.ctx)
 	defer cancel()
 	c := &conn{out: make(chan json.RawMessage, maxQueue), cancel: cancel, subs: map[string]*subscription{}}
