@@ -56,6 +56,8 @@ def threshold(x, y, w, kinds, request, about, rng):
         out[mine] = margins(train(x[~mine], y[~mine], w[~mine], request[~mine], about["features"], rng), x[mine], about["features"])
     number = {name: i for i, name in enumerate(about["kinds"])}
     counted = (y == HONEST) & ~np.isin(kinds, [number[k] for k in about["apart"] if k in number])
+    if not counted.any():  # all that is trained on of the strict kind counts apart; cheats alone must not say where tau lies
+        counted = y == HONEST
     places = np.unique(out)
     places = np.concatenate([places[:1] - 1, (places[1:] + places[:-1]) / 2, places[-1:] + 1])
     worst = np.zeros(len(places))

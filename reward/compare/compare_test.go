@@ -206,6 +206,9 @@ func TestPainted_is_what_the_mask_marks(t *testing.T) {
 	if _, err := Painted(masked, given("hole", []byte("no picture"))); err == nil || !strings.Contains(err.Error(), "hole") {
 		t.Errorf("what is no mask: %v", err)
 	}
+	if dark, light := Marked(imaging.Flat(4, 4, 127)), Marked(imaging.Flat(4, 4, 128)); dark != 0 || light != 1 {
+		t.Errorf("gray: %g and %g", dark, light)
+	}
 	p := picture(t, noise(1, 8, 8, 3))
 	for _, share := range []float64{-0.1, 1.1, math.NaN()} {
 		if _, err := Features(p, p, share); !errors.Is(err, ErrPainted) {

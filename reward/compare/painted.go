@@ -22,11 +22,13 @@ func Painted(d sdk.Description, r sdk.Request) (float64, error) {
 	return 1, nil
 }
 
-// Marked is the mean of a mask, 0 to 1: black stays, white is painted.
+// Marked is the share of a mask that is painted, 0 to 1: what is 128 or lighter, as the bundled inpaint has it. Transparency is not looked at.
 func Marked(mask imaging.Pixels) float64 {
-	sum, pix := 0, mask.Gray().Pix
+	marked, pix := 0, mask.Gray().Pix
 	for _, v := range pix {
-		sum += int(v)
+		if v >= 128 {
+			marked++
+		}
 	}
-	return float64(sum) / float64(255*max(len(pix), 1))
+	return float64(marked) / float64(max(len(pix), 1))
 }
